@@ -1,0 +1,19 @@
+//! The ground floor of Plumb: how work is asked for, watched, stopped, recorded and repeated.
+//!
+//! Nothing here knows a method, a tensor or a window. A method describes an experiment as a serialisable
+//! spec, turns it into a [`Job`], and the [`Engine`] runs the job on a named [`Lane`] while a [`Slot`] on
+//! the asking side keeps the newest answer. [`Ctl`] is the thread between the two: cancellation, progress,
+//! partial results, warnings and the seed.
+
+mod ctl;
+mod engine;
+mod error;
+mod job;
+mod slot;
+pub mod random;
+
+pub use ctl::{Cancelled, Ctl, Progress, Warning};
+pub use engine::{Engine, Lane};
+pub use error::Error;
+pub use job::{Job, JobId, JobInfo, JobState};
+pub use slot::{Slot, SlotState};

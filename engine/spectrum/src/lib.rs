@@ -1,0 +1,12 @@
+//! Singular values of implicitly linear layers, and clipping them.
+//!
+//! After Ebrahimpour-Boroojeny, Telgarsky and Sundaram, “Spectrum Extraction and Clipping for Implicitly
+//! Linear Layers” (FastClip, 2024). A layer is *implicitly linear* if `f(x) = M x + b` with `M` never formed:
+//! dense, convolution of any geometry, batch norm in eval mode, average pooling, and chains of them.
+//!
+//! Symbols: `M` the operator, `W` its kernel, `σ_i` singular values in descending order, `u_i`, `v_i` left and
+//! right singular vectors, `c` the clip target, `k` how many triplets are asked for.
+pub mod geometry;
+pub mod op;
+pub mod report;
+pub mod spec;
