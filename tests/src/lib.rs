@@ -1,1 +1,1 @@
-//! Tests.
+//! The workbench driven from outside: through its accessibility tree, its command line and its source tree.

@@ -1,0 +1,3 @@
+//! The workbench driven from outside: through its accessibility tree, its command line and its source tree.
+
+mod architecture;
