@@ -1,5 +1,25 @@
 //! Linear maps that are applied but never formed.
 
+pub mod affine;
+mod axis;
+pub mod chain;
+pub mod conv;
+pub mod dense;
+pub mod diagonal;
+mod error;
+pub(crate) mod gemm;
+mod layer;
+mod real;
+
+pub use affine::AffineOp;
+pub use chain::{Adjoint, Chain};
+pub use conv::ConvOp;
+pub use dense::DenseOp;
+pub use diagonal::DiagonalOp;
+pub use error::GeometryError;
+pub use layer::{average_pool, kernelled};
+pub use real::Real;
+
 /// A linear map `M: R^n → R^m` given by what it does.
 ///
 /// Vectors come in batches: a slice of `batch * input_len()` numbers, one vector after the other. Convolutions
@@ -21,5 +41,53 @@ pub trait LinearOp<T>: Send + Sync {
     /// Numbers in one output.
     fn output_len(&self) -> usize {
         self.output_shape().iter().product()
+    }
+}
+
+/// A linear map that is itself linear in a kernel `W`: dense, convolution, transposed convolution, batch norm.
+pub trait Kernelled<T>: LinearOp<T> {
+    /// The kernel, row-major in [`weight_shape`](Self::weight_shape).
+    fn weight(&self) -> &[T];
+    /// Shape of the kernel as stored.
+    fn weight_shape(&self) -> &[usize];
+    /// Put other numbers into the kernel. Its shape never changes: fails when the count differs.
+    fn set_weight(&mut self, weight: &[T]) -> Result<(), GeometryError>;
+    /// `Σ_b ∂⟨u_b, M_W v_b⟩ / ∂W`, in the shape of the kernel; `u` holds `batch` outputs, `v` `batch` inputs.
+    ///
+    /// For a singular triplet this is the gradient of its singular value, and `⟨gradient, W⟩ = σ`.
+    fn weight_gradient(&self, u: &[T], v: &[T], batch: usize) -> Vec<T>;
+    /// Every `∂⟨u_i, M_W v_j⟩ / ∂W` of a block of `count` outputs and inputs: entry `i * count + j`.
+    fn weight_gradients(&self, u: &[T], v: &[T], count: usize) -> Vec<Vec<T>>;
+    /// Frobenius norm of `M`, counted from the kernel without forming `M`.
+    fn frobenius(&self) -> f64;
+}
+
+impl<T, O: LinearOp<T> + ?Sized> LinearOp<T> for Box<O> {
+    fn input_shape(&self) -> &[usize] {
+        (**self).input_shape()
+    }
+    fn output_shape(&self) -> &[usize] {
+        (**self).output_shape()
+    }
+    fn apply(&self, x: &[T], batch: usize, y: &mut [T]) {
+        (**self).apply(x, batch, y);
+    }
+    fn adjoint(&self, y: &[T], batch: usize, x: &mut [T]) {
+        (**self).adjoint(y, batch, x);
+    }
+}
+
+impl<T, O: LinearOp<T> + ?Sized> LinearOp<T> for &O {
+    fn input_shape(&self) -> &[usize] {
+        (**self).input_shape()
+    }
+    fn output_shape(&self) -> &[usize] {
+        (**self).output_shape()
+    }
+    fn apply(&self, x: &[T], batch: usize, y: &mut [T]) {
+        (**self).apply(x, batch, y);
+    }
+    fn adjoint(&self, y: &[T], batch: usize, x: &mut [T]) {
+        (**self).adjoint(y, batch, x);
     }
 }
