@@ -6,7 +6,12 @@
 //!
 //! Symbols: `M` the operator, `W` its kernel, `σ_i` singular values in descending order, `u_i`, `v_i` left and
 //! right singular vectors, `c` the clip target, `k` how many triplets are asked for.
+mod blocks;
+pub mod dense;
 pub mod geometry;
+pub mod krylov;
 pub mod op;
+pub mod power_qr;
 pub mod report;
+pub mod singular;
 pub mod spec;

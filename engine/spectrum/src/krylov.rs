@@ -1,0 +1,265 @@
+//! Block Lanczos on `MᵀM` or `MMᵀ`, whichever is smaller.
+//!
+//! After Golub and Underwood (1977), with full reorthogonalisation, a Rayleigh–Ritz finish and thick restarts
+//! (Wu and Simon 2000). A block of more than k vectors finds singular values that come several times, as those
+//! of circular, dilated and 1×1 convolutions do.
+
+use faer::Mat;
+use plumb_core::Ctl;
+use plumb_core::random::Random;
+
+use crate::blocks::{add_combination, combination, dots, orthonormal, symmetric_eigen};
+use crate::op::{LinearOp, Real};
+use crate::singular::{SingularTriplets, SpectrumError, TraceStep, ritz};
+use crate::spec::Method;
+
+/// What is asked of the iteration.
+#[derive(Clone, Debug)]
+pub struct KrylovOptions<'a, T> {
+    /// Triplets wanted.
+    pub k: usize,
+    /// Vectors per block; 0 takes a few more than `k`.
+    pub block: usize,
+    /// Stop when every wanted triplet has `‖Mᵀu − σv‖ ≤ tolerance · σ₁`.
+    pub tolerance: f64,
+    /// Most applications of `MᵀM` to one vector.
+    pub max_applications: usize,
+    /// Most vectors kept before a restart; 0 lets memory decide.
+    pub max_basis: usize,
+    /// Seed of the starting vectors.
+    pub seed: u64,
+    /// Right singular vectors of a nearby operator to start from, one after the other.
+    pub warm: Option<&'a [T]>,
+}
+
+impl<T> Default for KrylovOptions<'_, T> {
+    fn default() -> Self {
+        Self { k: 4, block: 0, tolerance: 1e-4, max_applications: 1000, max_basis: 0, seed: 0, warm: None }
+    }
+}
+
+/// Bytes that the basis may take.
+const BASIS_BYTES: usize = 256 << 20;
+/// Vectors beyond which the small eigenvalue problem costs more than a restart.
+const BASIS_VECTORS: usize = 200;
+
+/// `MᵀM` (or `MMᵀ`) as an operator on the smaller side.
+struct Normal<'a, O: ?Sized> {
+    op: &'a O,
+    /// Whether the basis lives on the side of the outputs.
+    on_outputs: bool,
+    len: usize,
+    other: usize,
+}
+
+impl<O: ?Sized> Normal<'_, O> {
+    fn half<T: Real>(&self, x: &[T], y: &mut [T])
+    where
+        O: LinearOp<T>,
+    {
+        let batch = x.len() / self.len;
+        if self.on_outputs { self.op.adjoint(x, batch, y) } else { self.op.apply(x, batch, y) }
+    }
+
+    fn back<T: Real>(&self, y: &[T], x: &mut [T])
+    where
+        O: LinearOp<T>,
+    {
+        let batch = y.len() / self.other;
+        if self.on_outputs { self.op.apply(y, batch, x) } else { self.op.adjoint(y, batch, x) }
+    }
+
+    fn both<T: Real>(&self, x: &[T]) -> Vec<T>
+    where
+        O: LinearOp<T>,
+    {
+        let mut y = vec![T::default(); x.len() / self.len * self.other];
+        self.half(x, &mut y);
+        let mut z = vec![T::default(); x.len()];
+        self.back(&y, &mut z);
+        z
+    }
+}
+
+/// The growing orthonormal basis and the projection of the operator onto it.
+struct Basis<T> {
+    vectors: Vec<T>,
+    len: usize,
+    projected: Mat<f64>,
+}
+
+impl<T: Real> Basis<T> {
+    fn count(&self) -> usize {
+        self.vectors.len() / self.len
+    }
+
+    /// Subtract the basis' share from `block` and note it as the projection of the last vectors.
+    fn project(&mut self, block: &mut [T]) {
+        let (m, b) = (self.count(), block.len() / self.len);
+        let shares = dots(&self.vectors, block, self.len);
+        add_combination(block, -1.0, shares.as_ref(), &self.vectors, self.len);
+        let mut projected = Mat::zeros(m, m);
+        let old = self.projected.nrows().min(m - b);
+        for j in 0..old {
+            for i in 0..old {
+                projected[(i, j)] = self.projected[(i, j)];
+            }
+        }
+        for j in 0..b {
+            for i in 0..m {
+                projected[(i, m - b + j)] = shares[(i, j)];
+                projected[(m - b + j, i)] = shares[(i, j)];
+            }
+        }
+        // Of the two roundings of the square at the corner take the mean.
+        for j in 0..b {
+            for i in 0..j {
+                let mean = 0.5 * (shares[(m - b + i, j)] + shares[(m - b + j, i)]);
+                projected[(m - b + i, m - b + j)] = mean;
+                projected[(m - b + j, m - b + i)] = mean;
+            }
+        }
+        self.projected = projected;
+    }
+
+    /// Subtract the basis' share once more, for what rounding left of it.
+    fn clean(&self, block: &mut [T]) {
+        let shares = dots(&self.vectors, block, self.len);
+        add_combination(block, -1.0, shares.as_ref(), &self.vectors, self.len);
+    }
+}
+
+/// The top singular triplets of `op` by block Lanczos.
+///
+/// Fails when asked to stop and when values are not finite. A run that ends at `max_applications` gives what it
+/// has, with `converged` false.
+pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
+    op: &O,
+    options: &KrylovOptions<'_, T>,
+    ctl: &Ctl,
+) -> Result<SingularTriplets<T>, SpectrumError> {
+    let (inputs, outputs) = (op.input_len(), op.output_len());
+    let on_outputs = outputs < inputs;
+    let (len, other) = if on_outputs { (outputs, inputs) } else { (inputs, outputs) };
+    let normal = Normal { op, on_outputs, len, other };
+    let k = options.k.clamp(1, len);
+    let block_size = if options.block == 0 { k + (k / 2).clamp(2, 8) } else { options.block }.clamp(1, len);
+    let by_memory = BASIS_BYTES / (len * size_of::<T>());
+    let cap = if options.max_basis == 0 { by_memory.min(BASIS_VECTORS) } else { options.max_basis };
+    let cap = cap.max(k + 3 * block_size).min(len);
+
+    let mut basis = Basis { vectors: Vec::new(), len, projected: Mat::zeros(0, 0) };
+    let mut block = start(&normal, block_size, options)?;
+    let mut applications = 0;
+    let mut trace = Vec::new();
+    let (values, vectors) = loop {
+        ctl.check()?;
+        let count = block.len() / len;
+        basis.vectors.extend_from_slice(&block);
+        let mut next = normal.both(&block);
+        applications += count;
+        basis.project(&mut next);
+        let rest = dots(&next, &next, len);
+        let (values, vectors) = symmetric_eigen(basis.projected.as_ref())?;
+        let top = values[0].max(f64::MIN_POSITIVE);
+        trace.push(TraceStep { applications, sigma: top.sqrt() });
+
+        let m = basis.count();
+        let residual = |i: usize| {
+            let quadratic = |a: usize, b: usize| vectors[(m - count + a, i)] * rest[(a, b)] * vectors[(m - count + b, i)];
+            let square: f64 = (0..count).flat_map(|a| (0..count).map(move |b| (a, b))).map(|(a, b)| quadratic(a, b)).sum();
+            // (MᵀM v − σ² v) / σ, against σ₁; a value that is zero to rounding is as good as it gets.
+            square.max(0.0).sqrt() / (values[i].max(T::EPSILON * top) * top).sqrt()
+        };
+        let reached = m >= k && (0..k).all(|i| residual(i) <= options.tolerance);
+        if reached || m >= len || applications >= options.max_applications {
+            break (values, vectors);
+        }
+        if m + block_size > cap {
+            // Keep half of the room, best Ritz vectors first: the rest of the Krylov space is rebuilt from them.
+            let kept = (cap / 2).max(k + block_size).min(m);
+            basis.vectors = combination(vectors.as_ref().subcols(0, kept), &basis.vectors, len);
+            basis.projected = Mat::from_fn(kept, kept, |i, j| if i == j { values[i] } else { 0.0 });
+        }
+        let floor = 50.0 * T::EPSILON * top;
+        let shortest = (0..count).map(|i| rest[(i, i)].max(0.0).sqrt()).fold(f64::INFINITY, f64::min);
+        block = orthonormal(&next, len, floor)?;
+        if shortest < 0.05 * top || applications == count {
+            basis.clean(&mut block);
+            block = orthonormal(&block, len, 0.5)?;
+        }
+        let room = len - basis.count();
+        block.truncate(room * len);
+        if block.is_empty() {
+            // The basis is closed under the operator: there is nothing more to find.
+            break symmetric_eigen(basis.projected.as_ref())?;
+        }
+    };
+    let found = k.min(values.len());
+    let best = combination(vectors.as_ref().subcols(0, found), &basis.vectors, len);
+    finish(&normal, &best, options.tolerance, applications, trace)
+}
+
+/// The first block: the warm vectors, taken to the side of the basis, and random ones.
+fn start<T: Real, O: LinearOp<T> + ?Sized>(
+    normal: &Normal<'_, O>,
+    block_size: usize,
+    options: &KrylovOptions<'_, T>,
+) -> Result<Vec<T>, SpectrumError> {
+    let len = normal.len;
+    let mut block = Vec::with_capacity(block_size * len);
+    if let Some(warm) = options.warm {
+        let inputs = normal.op.input_len();
+        let count = (warm.len() / inputs).min(block_size);
+        let warm = &warm[..count * inputs];
+        if warm.iter().all(|value| value.double().is_finite()) {
+            if normal.on_outputs {
+                block.resize(count * len, T::default());
+                normal.op.apply(warm, count, &mut block);
+            } else {
+                block.extend_from_slice(warm);
+            }
+        }
+    }
+    let mut random = Random::new(options.seed, "krylov start");
+    let scale = 1.0 / (len as f64).sqrt();
+    while block.len() < block_size * len {
+        block.push(T::of(random.normal() * scale));
+    }
+    orthonormal(&block, len, 0.0)
+}
+
+fn finish<T: Real, O: LinearOp<T> + ?Sized>(
+    normal: &Normal<'_, O>,
+    best: &[T],
+    tolerance: f64,
+    applications: usize,
+    trace: Vec<TraceStep>,
+) -> Result<SingularTriplets<T>, SpectrumError> {
+    let len = normal.len;
+    let (sigma, near, far) = ritz(best, len, |x, y| normal.half(x, y), normal.other)?;
+    let mut back = vec![T::default(); near.len()];
+    normal.back(&far, &mut back);
+    let top = sigma.first().copied().unwrap_or(0.0).max(f64::MIN_POSITIVE);
+    let residual = back
+        .chunks_exact(len)
+        .zip(near.chunks_exact(len))
+        .zip(&sigma)
+        .map(|((back, near), &sigma)| {
+            let square: f64 =
+                back.iter().zip(near).map(|(b, n)| (b.double() - sigma * n.double()).powi(2)).sum();
+            square.sqrt() / top
+        })
+        .fold(0.0, f64::max);
+    let (u, v) = if normal.on_outputs { (near, far) } else { (far, near) };
+    Ok(SingularTriplets {
+        sigma,
+        u,
+        v,
+        residual,
+        converged: residual <= tolerance.max(30.0 * T::EPSILON),
+        iterations: applications,
+        trace,
+        method: Method::Krylov,
+    })
+}
