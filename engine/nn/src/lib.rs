@@ -1,1 +1,10 @@
-//! Placeholder while the workspace is laid out.
+//! Building blocks on candle that train correctly: device choice, seeded tensors, layers, an optimiser, and
+//! the geometry that says how a kernel meets its input.
+
+pub mod device;
+pub mod geometry;
+pub mod layers;
+pub mod optim;
+pub mod params;
+mod params_file;
+pub mod random;
