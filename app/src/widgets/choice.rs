@@ -1,0 +1,40 @@
+//! One of a few: a row of joined buttons. And the linear / logarithmic switch.
+
+use egui::{Response, RichText, Role, Ui, WidgetInfo};
+
+use crate::theme::UiExt as _;
+
+/// A row of buttons of which one is on. `group` names the row in the accessibility tree. True if it changed.
+pub fn choice<T: PartialEq + Copy>(ui: &mut Ui, group: &str, current: &mut T, options: &[(T, &str, &str)]) -> bool {
+    let mut changed = false;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 2.0;
+        for (value, text, hover) in options {
+            let on = *current == *value;
+            let response = option(ui, text, on, hover);
+            response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, on, format!("{group}: {text}")));
+            if response.clicked() && !on {
+                *current = *value;
+                changed = true;
+            }
+        }
+    });
+    changed
+}
+
+fn option(ui: &mut Ui, text: &str, on: bool, hover: &str) -> Response {
+    let tokens = ui.tokens();
+    let color = if on { tokens.text_strong } else { tokens.text_weak };
+    let response = ui.selectable_label(on, RichText::new(text).color(color));
+    if hover.is_empty() { response } else { response.on_hover_text(hover) }
+}
+
+/// Linear or logarithmic. True if it changed.
+pub fn log_switch(ui: &mut Ui, group: &str, log: &mut bool) -> bool {
+    choice(
+        ui,
+        group,
+        log,
+        &[(false, "Linear", "Even steps"), (true, "Log", "Even ratios: small values become visible")],
+    )
+}

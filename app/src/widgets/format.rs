@@ -1,0 +1,146 @@
+//! How numbers, shapes and times are written on screen: few digits, fixed places, units in plain words.
+
+/// A number with about four significant digits: `3.142`, `0.01235`, `1.2e-7`, `12 340`.
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    if value.is_nan() {
+        "not a number".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "infinite".to_owned() } else { "−infinite".to_owned() }
+    } else if size == 0.0 {
+        "0".to_owned()
+    } else if size >= 1e6 || size < 1e-4 {
+        exponent(value)
+    } else if size >= 9999.5 {
+        grouped(value.round())
+    } else {
+        let places = (3 - size.log10().floor() as i32).clamp(0, 7) as usize;
+        minus(&format!("{value:.places$}"))
+    }
+}
+
+/// A number on an axis: as short as it can be without losing the step.
+pub fn tick(value: f64) -> String {
+    let size = value.abs();
+    if size < 1e-12 {
+        "0".to_owned()
+    } else if size >= 1e5 || size < 1e-3 {
+        exponent_short(value)
+    } else {
+        let text = format!("{value:.4}");
+        minus(text.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
+fn exponent(value: f64) -> String {
+    minus(&format!("{value:.2e}"))
+}
+
+fn exponent_short(value: f64) -> String {
+    let text = format!("{value:.1e}");
+    minus(&text.replace(".0e", "e"))
+}
+
+fn minus(text: &str) -> String {
+    text.replace('-', "−")
+}
+
+fn grouped(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push('\u{a0}');
+        }
+        out.push(digit);
+    }
+    if value < 0.0 { format!("−{out}") } else { out }
+}
+
+/// A whole number in groups of three digits.
+pub fn count(value: usize) -> String {
+    grouped(value as f64)
+}
+
+/// “1 layer”, “12 layers”.
+pub fn counted(value: usize, one: &str, many: &str) -> String {
+    if value == 1 { format!("1 {one}") } else { format!("{} {many}", count(value)) }
+}
+
+/// Sizes joined by ×: `64×3×7×7`.
+pub fn shape(sizes: &[usize]) -> String {
+    if sizes.is_empty() {
+        return "scalar".to_owned();
+    }
+    sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
+}
+
+/// A share in percent with one place.
+pub fn percent(share: f64) -> String {
+    minus(&format!("{:.1} %", share * 100.0))
+}
+
+/// A relative difference in percent with its sign; tiny ones as a power of ten.
+pub fn signed_percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent.abs() < 0.005 && percent != 0.0 {
+        return format!("{}{} %", if percent > 0.0 { "+" } else { "" }, exponent_short(percent));
+    }
+    let text = format!("{percent:+.2} %");
+    minus(&text)
+}
+
+/// A duration.
+pub fn seconds(value: f64) -> String {
+    if value < 0.001 {
+        format!("{:.0} µs", value * 1e6)
+    } else if value < 1.0 {
+        format!("{:.0} ms", value * 1e3)
+    } else if value < 100.0 {
+        format!("{value:.1} s")
+    } else {
+        format!("{:.0} min {:02.0} s", (value / 60.0).floor(), value % 60.0)
+    }
+}
+
+/// One field of a CSV line, quoted where it must be.
+pub fn csv_field(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
+/// One CSV line from its fields, with its line end.
+pub fn csv_line<S: AsRef<str>>(fields: impl IntoIterator<Item = S>) -> String {
+    let fields: Vec<String> = fields.into_iter().map(|field| csv_field(field.as_ref())).collect();
+    fields.join(",") + "\n"
+}
+
+/// A file name from free text: letters, digits, dots and dashes.
+pub fn file_stem(text: &str) -> String {
+    let cleaned: String =
+        text.chars().map(|c| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '-' }).collect();
+    let trimmed = cleaned.trim_matches(['-', '.']);
+    if trimmed.is_empty() { "plumb".to_owned() } else { trimmed.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_four_digits() {
+        assert_eq!(number(3.14159), "3.142");
+        assert_eq!(number(0.0123456), "0.01235");
+        assert_eq!(number(-12345.0), "−12\u{a0}345");
+        assert_eq!(number(1.2e-7), "1.20e−7");
+        assert_eq!(number(0.0), "0");
+        assert_eq!(tick(0.5), "0.5");
+        assert_eq!(signed_percent(-0.0123), "−1.23 %");
+        assert_eq!(shape(&[64, 3, 7, 7]), "64×3×7×7");
+    }
+
+    #[test]
+    fn csv_quotes_only_where_needed() {
+        assert_eq!(csv_line(["a", "b,c", "d\"e"]), "a,\"b,c\",\"d\"\"e\"\n");
+        assert_eq!(file_stem("layer 1/conv.weight"), "layer-1-conv.weight");
+    }
+}

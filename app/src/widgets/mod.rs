@@ -1,0 +1,14 @@
+//! What several panels share: tables, plots, heat maps, image grids, figures, badges, and what to show while waiting.
+
+pub mod badge;
+pub mod chart;
+pub mod chart_ui;
+pub mod choice;
+pub mod colormap;
+pub mod format;
+pub mod heat_map;
+pub mod image_grid;
+pub mod picture;
+pub mod status;
+pub mod table;
+pub mod tile;
