@@ -55,9 +55,9 @@ pub fn pad_axis(x: &Tensor, axis: usize, amount: usize, mode: PaddingMode) -> Re
 #[derive(Clone, Debug)]
 pub struct Conv2d {
     /// The kernel.
-    pub weight: Var,
+    pub weight: Tensor,
     /// One number per output channel.
-    pub bias: Option<Var>,
+    pub bias: Option<Tensor>,
     /// How it meets its input. `input` is not used here.
     pub geometry: Geometry,
 }
@@ -84,14 +84,21 @@ impl Conv2d {
         let fan_in = per_group * kernel * kernel;
         let (dtype, device) = (params.dtype(), params.device().clone());
         let weight = random::kaiming_uniform(random, fan_in, (outputs, per_group, kernel, kernel), dtype, &device)?;
-        let weight = params.add(&format!("{prefix}.weight"), &weight)?;
+        let weight = params.add(&format!("{prefix}.weight"), &weight)?.into_inner();
         let bias = if bias {
             let start = random::kaiming_uniform(random, fan_in, outputs, dtype, &device)?;
-            Some(params.add(&format!("{prefix}.bias"), &start)?)
+            Some(params.add(&format!("{prefix}.bias"), &start)?.into_inner())
         } else {
             None
         };
         Ok(Self { weight, bias, geometry })
+    }
+
+    /// The same layer on the same numbers, without gradients for them.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        let bias = self.bias.as_ref().map(Tensor::detach);
+        Self { weight: self.weight.detach(), bias, geometry: self.geometry.clone() }
     }
 
     /// (N, in, H, W) → (N, out, H', W').
@@ -118,10 +125,10 @@ impl Conv2d {
             }
             y = y.narrow(axis, 0, (size - span) / stride[at] * stride[at] + span)?;
         }
-        let y = y.contiguous()?.conv2d(self.weight.as_tensor(), 0, stride[0], dilation[0], groups)?;
+        let y = y.contiguous()?.conv2d(&self.weight, 0, stride[0], dilation[0], groups)?;
         match &self.bias {
             None => Ok(y),
-            Some(bias) => Ok(y.broadcast_add(&bias.as_tensor().reshape((1, (), 1, 1))?)?),
+            Some(bias) => Ok(y.broadcast_add(&bias.reshape((1, (), 1, 1))?)?),
         }
     }
 }
@@ -130,9 +137,9 @@ impl Conv2d {
 #[derive(Clone, Debug)]
 pub struct Linear {
     /// The matrix.
-    pub weight: Var,
+    pub weight: Tensor,
     /// One number per output.
-    pub bias: Var,
+    pub bias: Tensor,
 }
 
 impl Linear {
@@ -146,15 +153,21 @@ impl Linear {
     ) -> Result<Self, ParamError> {
         let (dtype, device) = (params.dtype(), params.device().clone());
         let weight = random::kaiming_uniform(random, inputs, (outputs, inputs), dtype, &device)?;
-        let weight = params.add(&format!("{prefix}.weight"), &weight)?;
+        let weight = params.add(&format!("{prefix}.weight"), &weight)?.into_inner();
         let bias = random::kaiming_uniform(random, inputs, outputs, dtype, &device)?;
-        let bias = params.add(&format!("{prefix}.bias"), &bias)?;
+        let bias = params.add(&format!("{prefix}.bias"), &bias)?.into_inner();
         Ok(Self { weight, bias })
+    }
+
+    /// The same layer on the same numbers, without gradients for them.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { weight: self.weight.detach(), bias: self.bias.detach() }
     }
 
     /// (N, in) → (N, out).
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, ParamError> {
-        Ok(x.matmul(&self.weight.as_tensor().t()?)?.broadcast_add(self.bias.as_tensor())?)
+        Ok(x.matmul(&self.weight.t()?)?.broadcast_add(&self.bias)?)
     }
 }
 
@@ -171,9 +184,9 @@ pub enum Mode {
 #[derive(Clone, Debug)]
 pub struct BatchNorm2d {
     /// Scale γ.
-    pub weight: Var,
+    pub weight: Tensor,
     /// Shift β.
-    pub bias: Var,
+    pub bias: Tensor,
     /// Remembered mean.
     pub running_mean: Var,
     /// Remembered variance (without bias, as PyTorch keeps it).
@@ -190,13 +203,19 @@ impl BatchNorm2d {
         let ones = Tensor::ones(channels, params.dtype(), params.device())?;
         let zeros = ones.zeros_like()?;
         Ok(Self {
-            weight: params.add(&format!("{prefix}.weight"), &ones)?,
-            bias: params.add(&format!("{prefix}.bias"), &zeros)?,
+            weight: params.add(&format!("{prefix}.weight"), &ones)?.into_inner(),
+            bias: params.add(&format!("{prefix}.bias"), &zeros)?.into_inner(),
             running_mean: params.add_buffer(&format!("{prefix}.running_mean"), &zeros)?,
             running_var: params.add_buffer(&format!("{prefix}.running_var"), &ones)?,
             eps: 1e-5,
             momentum: 0.1,
         })
+    }
+
+    /// The same layer on the same numbers, without gradients for them.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { weight: self.weight.detach(), bias: self.bias.detach(), ..self.clone() }
     }
 
     /// (N, C, H, W) → the same shape.
@@ -217,9 +236,9 @@ impl BatchNorm2d {
                 (wide(&mean)?, wide(&variance)?)
             }
         };
-        let scale = wide(self.weight.as_tensor())?.div(&variance.affine(1.0, self.eps)?.sqrt()?)?;
+        let scale = wide(&self.weight)?.div(&variance.affine(1.0, self.eps)?.sqrt()?)?;
         let centred = x.broadcast_sub(&mean)?;
-        Ok(centred.broadcast_mul(&scale)?.broadcast_add(&wide(self.bias.as_tensor())?)?)
+        Ok(centred.broadcast_mul(&scale)?.broadcast_add(&wide(&self.bias)?)?)
     }
 
     fn remember(&self, kept: &Var, measured: &Tensor, factor: f64) -> Result<(), ParamError> {

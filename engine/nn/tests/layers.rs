@@ -15,7 +15,8 @@ fn draw(shape: &[usize], stream: &str) -> Result<Tensor, ParamError> {
 }
 
 /// Compare the gradient of `loss` in some entries of `var` with central differences.
-fn check(var: &Var, loss: impl Fn() -> Result<Tensor, ParamError>, what: &str) -> Outcome {
+fn check(tensor: &Tensor, loss: impl Fn() -> Result<Tensor, ParamError>, what: &str) -> Outcome {
+    let var = Var::from_tensor(tensor)?;
     let gradients = loss()?.backward()?;
     let gradient = gradients.get(var.as_tensor()).unwrap_or_else(|| panic!("{what}: no gradient"));
     let gradient = gradient.flatten_all()?.to_vec1::<f64>()?;
