@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -54,16 +54,25 @@ impl Progress {
 /// A job's log is bounded: a training run of days must not fill the memory.
 const LOG_LINES: usize = 2000;
 
+/// So are its warnings; the rest is counted.
+const WARNINGS: usize = 2000;
+
+/// Shortest time between two wake-ups for the same kind of news: no screen shows more.
+const WAKE_PAUSE: Duration = Duration::from_millis(40);
+
 type PartialSink = Box<dyn Fn(Box<dyn Any + Send>) + Send + Sync>;
 
 struct Shared {
     cancelled: AtomicBool,
     progress: Mutex<Progress>,
-    warnings: Mutex<Vec<Warning>>,
+    warnings: Mutex<(Vec<Warning>, usize)>,
     log: Mutex<Vec<(f32, String)>>,
     seed: u64,
     partial: Option<PartialSink>,
     wake: Arc<dyn Fn() + Send + Sync>,
+    last_wake: Mutex<Option<Instant>>,
+    /// News came too soon after a wake-up; the next `check` makes up for it.
+    wake_owed: AtomicBool,
 }
 
 /// The handle through which a job and its asker speak. Cheap to clone; clones share everything.
@@ -72,7 +81,10 @@ pub struct Ctl(Arc<Shared>);
 
 impl std::fmt::Debug for Ctl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ctl").field("cancelled", &self.is_cancelled()).field("seed", &self.seed()).finish_non_exhaustive()
+        f.debug_struct("Ctl")
+            .field("cancelled", &self.is_cancelled())
+            .field("seed", &self.seed())
+            .finish_non_exhaustive()
     }
 }
 
@@ -93,6 +105,8 @@ impl Ctl {
             seed,
             partial,
             wake,
+            last_wake: Mutex::default(),
+            wake_owed: AtomicBool::new(false),
         }))
     }
 
@@ -108,22 +122,42 @@ impl Ctl {
 
     /// Every loop of the engine calls this: `ctl.check()?`.
     pub fn check(&self) -> Result<(), Cancelled> {
+        if self.0.wake_owed.load(Ordering::Relaxed) {
+            self.wake(false);
+        }
         if self.is_cancelled() { Err(Cancelled) } else { Ok(()) }
+    }
+
+    /// Wake the asking side: now, or when the pause since the last wake-up is over.
+    fn wake(&self, now: bool) {
+        {
+            let mut last = self.0.last_wake.lock();
+            if !now && last.is_some_and(|last| last.elapsed() < WAKE_PAUSE) {
+                self.0.wake_owed.store(true, Ordering::Relaxed);
+                return;
+            }
+            *last = Some(Instant::now());
+            self.0.wake_owed.store(false, Ordering::Relaxed);
+        }
+        (self.0.wake)();
     }
 
     /// Say what is being done and how far it is. Overwrites what was said before.
     pub fn progress(&self, what: impl Into<String>, done: u64, total: Option<u64>) {
         let what = what.into();
-        {
+        let something_else = {
             let mut progress = self.0.progress.lock();
-            if progress.what != what {
+            let something_else = progress.what != what;
+            if something_else {
                 self.note(progress.started, &what);
             }
             progress.what = what;
             progress.done = done;
             progress.total = total;
-        }
-        (self.0.wake)();
+            something_else
+        };
+        // A new activity is shown at once: it may be long and silent.
+        self.wake(something_else);
     }
 
     /// How far the job is.
@@ -156,19 +190,29 @@ impl Ctl {
 
     /// Note something that was skipped or done differently.
     pub fn warn(&self, place: impl Into<String>, what: impl Into<String>) {
-        self.0.warnings.lock().push(Warning { what: what.into(), place: place.into() });
+        let mut warnings = self.0.warnings.lock();
+        if warnings.0.len() < WARNINGS {
+            warnings.0.push(Warning { what: what.into(), place: place.into() });
+        } else {
+            warnings.1 += 1;
+        }
     }
 
     /// The warnings so far.
     pub fn warnings(&self) -> Vec<Warning> {
-        self.0.warnings.lock().clone()
+        let warnings = self.0.warnings.lock();
+        let mut all = warnings.0.clone();
+        if warnings.1 > 0 {
+            all.push(Warning { what: format!("{} more warnings were left out", warnings.1), place: String::new() });
+        }
+        all
     }
 
     /// Hand out a partial result, of the job's `Partial` type. A newer one replaces one not yet looked at.
     pub fn partial<P: Send + 'static>(&self, partial: P) {
         if let Some(sink) = &self.0.partial {
             sink(Box::new(partial));
-            (self.0.wake)();
+            self.wake(false);
         }
     }
 

@@ -6,15 +6,17 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 
 use crate::slot::{Mailbox, SharedMailbox};
-use crate::{Ctl, Error, Job, JobId, JobInfo, JobState};
+use crate::work::{TypedWork, Work};
+use crate::{Ctl, Job, JobId, JobInfo, JobState};
 
 /// A named queue with a thread of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,55 +34,61 @@ const LANES: [Lane; 3] = [Lane::Device, Lane::Store, Lane::Exec];
 /// How many ended jobs the tray remembers.
 const REMEMBERED: usize = 100;
 
-/// Which slot a request belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct SlotId(u64);
-
-impl SlotId {
-    pub(crate) fn fresh() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
 /// The asking side's end of a request.
 #[derive(Debug)]
 pub(crate) struct Ticket<T, P> {
     pub(crate) job: JobId,
     pub(crate) ctl: Ctl,
     pub(crate) mailbox: SharedMailbox<T, P>,
+    lane: Lane,
+    engine: Weak<Inner>,
 }
 
-/// How a job's closure says that it ended.
-type Ended = Result<(), Error>;
+impl<T, P> Ticket<T, P> {
+    /// Stop the request wherever it is. One that still waits is answered at once.
+    pub(crate) fn stop(&self) {
+        self.ctl.cancel();
+        if let Some(engine) = self.engine.upgrade() {
+            engine.remove_waiting(self.lane, self.job, JobState::Cancelled);
+        }
+    }
+
+    /// The same for a request that a newer one replaces: one that never started leaves no trace in the tray.
+    pub(crate) fn replace(&self) {
+        self.ctl.cancel();
+        if let Some(engine) = self.engine.upgrade()
+            && engine.remove_waiting(self.lane, self.job, JobState::Cancelled)
+        {
+            engine.jobs.lock().retain(|job| job.id != self.job);
+        }
+    }
+}
 
 struct Queued {
     id: JobId,
-    slot: SlotId,
     ctl: Ctl,
-    /// Runs the job and leaves the answer in its mailbox.
-    run: Box<dyn FnOnce() -> Ended + Send>,
-    /// Leaves `Cancelled` in the mailbox of a job that never started.
-    drop_unstarted: Box<dyn FnOnce() + Send>,
+    work: Box<dyn Work>,
 }
 
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Queued>,
-    running: Option<(JobId, SlotId, Ctl)>,
+    closed: bool,
 }
 
+#[derive(Default)]
 struct LaneState {
     queue: Mutex<Queue>,
-    /// One place is enough: a bell that has rung stays rung until it is heard.
+    /// One place is enough: a bell that has rung stays rung until it is heard. Without it the lane closes.
     bell: Mutex<Option<Sender<()>>>,
-    /// The worker says here that it has left.
-    left: Mutex<Option<Receiver<()>>>,
+    /// The worker, and the line that breaks when it has left.
+    worker: Mutex<Option<(Receiver<()>, JoinHandle<()>)>>,
 }
 
 struct Tracked {
     id: JobId,
     name: String,
+    lane: Lane,
     state: JobState,
     ctl: Ctl,
     started: Option<Instant>,
@@ -96,13 +104,23 @@ struct Inner {
     jobs: Mutex<VecDeque<Tracked>>,
 }
 
-/// Runs jobs. Cheap to clone; clones share lanes and queues.
+/// What the clones of an engine share. When the last clone goes, jobs are stopped and threads end.
+struct Owner(Arc<Inner>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.shut();
+    }
+}
+
+/// Runs jobs. Cheap to clone; clones share lanes and queues. Dropping the last clone stops every job without
+/// waiting for it; [`close`](Self::close) waits.
 #[derive(Clone)]
-pub struct Engine(Arc<Inner>);
+pub struct Engine(Arc<Owner>);
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("inline", &self.0.inline).finish_non_exhaustive()
+        f.debug_struct("Engine").field("inline", &self.inner().inline).finish_non_exhaustive()
     }
 }
 
@@ -112,23 +130,21 @@ impl Engine {
         let engine = Self::build(false, wake);
         for lane in LANES {
             let (bell, heard) = bounded(1);
-            let (leave, left) = bounded(1);
-            let state = engine.lane(lane);
-            *state.bell.lock() = Some(bell);
-            *state.left.lock() = Some(left);
-            let inner = Arc::downgrade(&engine.0);
-            std::thread::Builder::new().name(format!("plumb-{lane:?}").to_lowercase()).spawn(move || {
+            let (here, left) = bounded::<()>(1);
+            // The worker does not own the engine, or it would keep itself alive.
+            let inner = Arc::clone(engine.inner());
+            let name = format!("plumb-{lane:?}").to_lowercase();
+            let thread = std::thread::Builder::new().name(name).spawn(move || {
                 while heard.recv().is_ok() {
-                    // Hold the engine only while there is work, so that dropping it ends the thread.
-                    let Some(inner) = inner.upgrade() else { break };
-                    let engine = Self(inner);
-                    while let Some(queued) = engine.next_in(lane) {
-                        engine.run_queued(lane, queued);
+                    while let Some(queued) = inner.next_in(lane) {
+                        inner.run_queued(queued);
                     }
                 }
-                // Nobody listens any more if the engine was dropped rather than closed.
-                let _listener_may_be_gone = leave.send(());
+                drop(here);
             })?;
+            let state = engine.inner().lane(lane);
+            *state.bell.lock() = Some(bell);
+            *state.worker.lock() = Some((left, thread));
         }
         Ok(engine)
     }
@@ -139,151 +155,52 @@ impl Engine {
     }
 
     fn build(inline: bool, wake: Arc<dyn Fn() + Send + Sync>) -> Self {
-        let lanes = LANES.map(|_| LaneState { queue: Mutex::default(), bell: Mutex::default(), left: Mutex::default() });
-        Self(Arc::new(Inner {
+        Self(Arc::new(Owner(Arc::new(Inner {
             inline,
             closing: AtomicBool::new(false),
             next_job: AtomicU64::new(1),
             wake,
-            lanes,
+            lanes: Default::default(),
             jobs: Mutex::default(),
-        }))
+        }))))
     }
 
-    fn lane(&self, lane: Lane) -> &LaneState {
-        &self.0.lanes[lane as usize]
+    fn inner(&self) -> &Arc<Inner> {
+        &self.0.0
     }
 
-    pub(crate) fn submit<J: Job>(&self, slot: SlotId, lane: Lane, seed: u64, job: J) -> Ticket<J::Output, J::Partial> {
-        let id = JobId(self.0.next_job.fetch_add(1, Ordering::Relaxed));
+    pub(crate) fn submit<J: Job>(&self, lane: Lane, seed: u64, job: J) -> Ticket<J::Output, J::Partial> {
+        let inner = self.inner();
+        let id = JobId(inner.next_job.fetch_add(1, Ordering::Relaxed));
         let mailbox: SharedMailbox<J::Output, J::Partial> =
             Arc::new(Mutex::new(Mailbox { partial: None, outcome: None }));
-        let partial_box = Arc::clone(&mailbox);
+        // The tray remembers the control of ended jobs: it must not keep their answers alive.
+        let partial_box = Arc::downgrade(&mailbox);
         let ctl = Ctl::with(
             seed,
-            Arc::clone(&self.0.wake),
+            Arc::clone(&inner.wake),
             Some(Box::new(move |any| {
                 // A job that hands out something else than its Partial type is ignored here.
-                if let Ok(partial) = any.downcast::<J::Partial>() {
-                    partial_box.lock().partial = Some(*partial);
+                if let (Some(mailbox), Ok(partial)) = (partial_box.upgrade(), any.downcast::<J::Partial>()) {
+                    mailbox.lock().partial = Some(*partial);
                 }
             })),
         );
-        self.track(id, job.name(), ctl.clone());
-
-        let run = {
-            let (ctl, mailbox) = (ctl.clone(), Arc::clone(&mailbox));
-            Box::new(move || {
-                let outcome = catch_unwind(AssertUnwindSafe(|| job.run(&ctl))).unwrap_or_else(|panic| {
-                    Err(Error::Panicked(panic_text(panic.as_ref())))
-                });
-                // A job that finished although it was told to stop was superseded: its answer is stale.
-                let outcome = if ctl.is_cancelled() { Err(Error::Cancelled) } else { outcome };
-                let ended = outcome.as_ref().map(|_| ()).map_err(Clone::clone);
-                mailbox.lock().outcome = Some(outcome);
-                ended
-            })
-        };
-        let drop_unstarted = {
-            let mailbox = Arc::clone(&mailbox);
-            Box::new(move || mailbox.lock().outcome = Some(Err(Error::Cancelled)))
-        };
-        let queued = Queued { id, slot, ctl: ctl.clone(), run, drop_unstarted };
-        if self.0.closing.load(Ordering::Acquire) {
-            self.drop_queued(queued);
-        } else if self.0.inline {
-            self.run_queued(lane, queued);
+        inner.track(id, job.name(), lane, ctl.clone());
+        let queued = Queued { id, ctl: ctl.clone(), work: Box::new(TypedWork::new(job, &mailbox)) };
+        if inner.closing.load(Ordering::Acquire) {
+            inner.end(queued, JobState::Cancelled);
+        } else if inner.inline {
+            inner.run_queued(queued);
         } else {
-            self.enqueue(lane, queued);
+            inner.enqueue(lane, queued);
         }
-        Ticket { job: id, ctl, mailbox }
-    }
-
-    fn enqueue(&self, lane: Lane, queued: Queued) {
-        let state = self.lane(lane);
-        let mut replaced = Vec::new();
-        {
-            let mut queue = state.queue.lock();
-            if let Some((_, slot, ctl)) = &queue.running
-                && *slot == queued.slot
-            {
-                ctl.cancel();
-            }
-            let waiting = std::mem::take(&mut queue.waiting);
-            for other in waiting {
-                if other.slot == queued.slot { replaced.push(other) } else { queue.waiting.push_back(other) }
-            }
-            queue.waiting.push_back(queued);
-        }
-        for other in replaced {
-            self.drop_queued(other);
-        }
-        if let Some(bell) = state.bell.lock().as_ref() {
-            // Full means that it has rung already.
-            let _already_rung = bell.try_send(());
-        }
-    }
-
-    fn next_in(&self, lane: Lane) -> Option<Queued> {
-        let mut queue = self.lane(lane).queue.lock();
-        let next = queue.waiting.pop_front()?;
-        queue.running = Some((next.id, next.slot, next.ctl.clone()));
-        Some(next)
-    }
-
-    fn run_queued(&self, lane: Lane, queued: Queued) {
-        if queued.ctl.is_cancelled() {
-            self.lane(lane).queue.lock().running = None;
-            self.drop_queued(queued);
-            return;
-        }
-        self.update(queued.id, |job| {
-            job.state = JobState::Running;
-            job.started = Some(Instant::now());
-        });
-        queued.ctl.restart_clock();
-        (self.0.wake)();
-        let ended = (queued.run)();
-        self.lane(lane).queue.lock().running = None;
-        self.finish(queued.id, match ended {
-            Ok(()) => JobState::Done,
-            Err(Error::Cancelled) => JobState::Cancelled,
-            Err(error) => JobState::Failed(error.to_string()),
-        });
-    }
-
-    fn drop_queued(&self, queued: Queued) {
-        queued.ctl.cancel();
-        (queued.drop_unstarted)();
-        self.finish(queued.id, JobState::Cancelled);
-    }
-
-    fn track(&self, id: JobId, name: String, ctl: Ctl) {
-        let mut jobs = self.0.jobs.lock();
-        jobs.push_back(Tracked { id, name, state: JobState::Waiting, ctl, started: None, seconds: None });
-        while jobs.len() > REMEMBERED {
-            let Some(oldest) = jobs.iter().position(|job| job.seconds.is_some()) else { break };
-            jobs.remove(oldest);
-        }
-    }
-
-    fn update(&self, id: JobId, change: impl FnOnce(&mut Tracked)) {
-        if let Some(job) = self.0.jobs.lock().iter_mut().find(|job| job.id == id) {
-            change(job);
-        }
-    }
-
-    fn finish(&self, id: JobId, state: JobState) {
-        self.update(id, |job| {
-            job.state = state;
-            job.seconds = Some(job.started.map_or(0.0, |started| started.elapsed().as_secs_f32()));
-        });
-        (self.0.wake)();
+        Ticket { job: id, ctl, mailbox, lane, engine: Arc::downgrade(inner) }
     }
 
     /// What the tray shows: waiting and running jobs and the last ended ones, oldest first.
     pub fn jobs(&self) -> Vec<JobInfo> {
-        let jobs = self.0.jobs.lock();
+        let jobs = self.inner().jobs.lock();
         jobs.iter()
             .map(|job| JobInfo {
                 id: job.id,
@@ -298,40 +215,143 @@ impl Engine {
 
     /// What a job said while it ran, oldest first: seconds since its start and the text.
     pub fn job_log(&self, id: JobId) -> Vec<(f32, String)> {
-        self.0.jobs.lock().iter().find(|job| job.id == id).map(|job| job.ctl.log()).unwrap_or_default()
+        self.inner().jobs.lock().iter().find(|job| job.id == id).map(|job| job.ctl.log()).unwrap_or_default()
     }
 
     /// How many jobs wait or run.
     pub fn busy(&self) -> usize {
-        self.0.jobs.lock().iter().filter(|job| job.seconds.is_none()).count()
+        self.inner().jobs.lock().iter().filter(|job| job.seconds.is_none()).count()
     }
 
-    /// Stop one job.
+    /// Stop one job. One that still waits ends at once.
     pub fn cancel(&self, id: JobId) {
-        self.update(id, |job| job.ctl.cancel());
+        let mut lane = None;
+        self.inner().update(id, |job| {
+            job.ctl.cancel();
+            lane = Some(job.lane);
+        });
+        if let Some(lane) = lane {
+            self.inner().remove_waiting(lane, id, JobState::Cancelled);
+        }
     }
 
     /// Stop every job and wait for the lanes to leave, for at most `deadline` in all. True if all left.
     pub fn close(&self, deadline: Duration) -> bool {
         let end = Instant::now() + deadline;
-        self.0.closing.store(true, Ordering::Release);
-        for job in self.0.jobs.lock().iter() {
-            job.ctl.cancel();
-        }
-        for lane in LANES {
-            self.lane(lane).bell.lock().take();
-        }
-        LANES.iter().all(|&lane| match self.lane(lane).left.lock().take() {
-            None => true,
-            Some(left) => left.recv_timeout(end.saturating_duration_since(Instant::now())).is_ok(),
+        let inner = self.inner();
+        inner.shut();
+        LANES.iter().all(|&lane| {
+            let mut worker = inner.lane(lane).worker.lock();
+            let Some((left, _)) = worker.as_ref() else { return true };
+            let wait = end.saturating_duration_since(Instant::now());
+            if left.recv_timeout(wait) != Err(RecvTimeoutError::Disconnected) {
+                return false;
+            }
+            // The thread has left its loop, so this does not wait. A panic in it was reported already.
+            worker.take().is_some_and(|(_, thread)| thread.join().is_ok())
         })
     }
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(ToString::to_string)
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned())
+impl Inner {
+    fn lane(&self, lane: Lane) -> &LaneState {
+        &self.lanes[lane as usize]
+    }
+
+    fn enqueue(&self, lane: Lane, queued: Queued) {
+        let state = self.lane(lane);
+        {
+            let mut queue = state.queue.lock();
+            if queue.closed {
+                drop(queue);
+                self.end(queued, JobState::Cancelled);
+                return;
+            }
+            queue.waiting.push_back(queued);
+        }
+        if let Some(bell) = state.bell.lock().as_ref() {
+            // Full means that it has rung already.
+            let _already_rung = bell.try_send(());
+        }
+    }
+
+    fn next_in(&self, lane: Lane) -> Option<Queued> {
+        self.lane(lane).queue.lock().waiting.pop_front()
+    }
+
+    /// True if the job still waited.
+    fn remove_waiting(&self, lane: Lane, id: JobId, state: JobState) -> bool {
+        let found = {
+            let mut queue = self.lane(lane).queue.lock();
+            let place = queue.waiting.iter().position(|queued| queued.id == id);
+            place.and_then(|place| queue.waiting.remove(place))
+        };
+        found.map(|queued| self.end(queued, state)).is_some()
+    }
+
+    fn run_queued(&self, mut queued: Queued) {
+        if queued.ctl.is_cancelled() {
+            self.end(queued, JobState::Cancelled);
+            return;
+        }
+        queued.ctl.restart_clock();
+        self.update(queued.id, |job| {
+            job.state = JobState::Running;
+            job.started = Some(Instant::now());
+        });
+        (self.wake)();
+        let state = queued.work.run(&queued.ctl);
+        self.end(queued, state);
+    }
+
+    /// Book the end and deliver the answer in one step, so that nobody sees one without the other.
+    fn end(&self, mut queued: Queued, state: JobState) {
+        {
+            let mut jobs = self.jobs.lock();
+            if let Some(job) = jobs.iter_mut().find(|job| job.id == queued.id) {
+                job.state = state;
+                job.seconds = Some(job.started.map_or(0.0, |started| started.elapsed().as_secs_f32()));
+            }
+            queued.work.deliver();
+        }
+        // An answer nobody waits for is dropped here. If its destructor breaks, the lane lives on.
+        if catch_unwind(AssertUnwindSafe(|| drop(queued))).is_err() {
+            log::error!("a job broke while it was cleaned up");
+        }
+        (self.wake)();
+    }
+
+    fn track(&self, id: JobId, name: String, lane: Lane, ctl: Ctl) {
+        let mut jobs = self.jobs.lock();
+        jobs.push_back(Tracked { id, name, lane, state: JobState::Waiting, ctl, started: None, seconds: None });
+        while jobs.len() > REMEMBERED {
+            let Some(oldest) = jobs.iter().position(|job| job.seconds.is_some()) else { break };
+            jobs.remove(oldest);
+        }
+    }
+
+    fn update(&self, id: JobId, change: impl FnOnce(&mut Tracked)) {
+        if let Some(job) = self.jobs.lock().iter_mut().find(|job| job.id == id) {
+            change(job);
+        }
+    }
+
+    /// Take no more jobs, stop those there are, and let the threads end.
+    fn shut(&self) {
+        self.closing.store(true, Ordering::Release);
+        for job in self.jobs.lock().iter() {
+            job.ctl.cancel();
+        }
+        for lane in &self.lanes {
+            let waiting = {
+                let mut queue = lane.queue.lock();
+                queue.closed = true;
+                std::mem::take(&mut queue.waiting)
+            };
+            for queued in waiting {
+                self.end(queued, JobState::Cancelled);
+            }
+            lane.bell.lock().take();
+        }
+    }
 }

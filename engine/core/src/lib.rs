@@ -5,12 +5,17 @@
 //! the asking side keeps the newest answer. [`Ctl`] is the thread between the two: cancellation, progress,
 //! partial results, warnings and the seed.
 
+pub mod atomic;
 mod ctl;
 mod engine;
+pub mod environment;
 mod error;
 mod job;
-mod slot;
+pub mod preset;
 pub mod random;
+pub mod run_folder;
+mod slot;
+mod work;
 
 pub use ctl::{Cancelled, Ctl, Progress, Warning};
 pub use engine::{Engine, Lane};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::engine::{Engine, Lane, SlotId, Ticket};
+use crate::engine::{Engine, Lane, Ticket};
 use crate::{Error, Job, JobId, Progress, Warning};
 
 /// What a slot knows right now. The previous value stays visible in every state.
@@ -24,7 +24,6 @@ pub enum SlotState {
 /// Not `Clone` on purpose: two copies of a slot would cancel each other's requests.
 #[derive(Debug)]
 pub struct Slot<T, P = ()> {
-    id: SlotId,
     value: Option<T>,
     partial: Option<P>,
     warnings: Vec<Warning>,
@@ -50,14 +49,17 @@ impl<T: Send + 'static, P: Send + 'static> Default for Slot<T, P> {
 impl<T: Send + 'static, P: Send + 'static> Slot<T, P> {
     /// An empty slot.
     pub fn new() -> Self {
-        Self { id: SlotId::fresh(), value: None, partial: None, warnings: Vec::new(), state: SlotState::Idle, ticket: None }
+        Self { value: None, partial: None, warnings: Vec::new(), state: SlotState::Idle, ticket: None }
     }
 
     /// Ask. The newest request wins.
     pub fn request<J: Job<Output = T, Partial = P>>(&mut self, engine: &Engine, lane: Lane, seed: u64, job: J) {
         self.partial = None;
         self.warnings.clear();
-        let ticket = engine.submit(self.id, lane, seed, job);
+        if let Some(older) = self.ticket.take() {
+            older.replace();
+        }
+        let ticket = engine.submit(lane, seed, job);
         self.state = SlotState::Pending(ticket.job);
         self.ticket = Some(ticket);
         self.poll();
@@ -95,7 +97,7 @@ impl<T: Send + 'static, P: Send + 'static> Slot<T, P> {
     /// Stop the request on its way, if any. The value stays.
     pub fn cancel(&mut self) {
         if let Some(ticket) = &self.ticket {
-            ticket.ctl.cancel();
+            ticket.stop();
         }
     }
 
@@ -160,7 +162,7 @@ impl<T, P> Drop for Slot<T, P> {
     /// A panel that goes away stops what it asked for.
     fn drop(&mut self) {
         if let Some(ticket) = &self.ticket {
-            ticket.ctl.cancel();
+            ticket.stop();
         }
     }
 }
