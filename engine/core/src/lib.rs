@@ -15,6 +15,7 @@ pub mod preset;
 pub mod random;
 pub mod run_folder;
 mod slot;
+pub mod source;
 mod work;
 
 pub use ctl::{Cancelled, Ctl, Progress, Warning};

@@ -1,0 +1,89 @@
+//! The folder where fetched and unpacked files are kept.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::SourceError;
+use crate::atomic::{self, WriteError};
+
+/// A file that ships inside Plumb: name, file name, bytes.
+pub type Embedded = (&'static str, &'static str, &'static [u8]);
+
+/// The cache folder, what ships inside Plumb, and where downloads come from.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    folder: PathBuf,
+    embedded: &'static [Embedded],
+    pub(super) hub: String,
+    pub(super) packages: String,
+    pub(super) patience: Duration,
+}
+
+impl Cache {
+    /// A cache in `folder`, which is made when it is needed. `HF_ENDPOINT` and `PLUMB_PYPI` in the environment
+    /// name mirrors of the Hugging Face hub and of the Python package index.
+    pub fn new(folder: impl Into<PathBuf>, embedded: &'static [Embedded]) -> Self {
+        let address = |variable: &str, usual: &str| {
+            let address = std::env::var(variable).unwrap_or_else(|_unset| usual.to_owned());
+            address.trim_end_matches('/').to_owned()
+        };
+        Self {
+            folder: folder.into(),
+            embedded,
+            hub: address("HF_ENDPOINT", "https://huggingface.co"),
+            packages: address("PLUMB_PYPI", "https://pypi.org"),
+            patience: Duration::from_secs(30),
+        }
+    }
+
+    /// Where the user's system keeps caches; `None` where it has no such place.
+    pub fn usual_folder() -> Option<PathBuf> {
+        directories::ProjectDirs::from("", "", "plumb").map(|folders| folders.cache_dir().to_path_buf())
+    }
+
+    /// Fetch from these addresses instead of the usual ones.
+    #[must_use]
+    pub fn with_addresses(mut self, hub: &str, packages: &str) -> Self {
+        hub.trim_end_matches('/').clone_into(&mut self.hub);
+        packages.trim_end_matches('/').clone_into(&mut self.packages);
+        self
+    }
+
+    /// How long the other side may be silent; 30 s at first.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What ships inside Plumb.
+    pub fn embedded(&self) -> &'static [Embedded] {
+        self.embedded
+    }
+
+    /// The embedded file as a file: written on first use, and again if it was changed or damaged since.
+    pub(super) fn unpack(&self, name: &str) -> Result<PathBuf, SourceError> {
+        let Some((_, file, bytes)) = self.embedded.iter().find(|(known, _, _)| *known == name) else {
+            let known: Vec<_> = self.embedded.iter().map(|(name, _, _)| *name).collect();
+            return Err(SourceError::NotEmbedded { name: name.to_owned(), known: known.join(", ") });
+        };
+        let path = self.folder.join("embedded").join(name).join(file);
+        // The bytes are at hand, so comparing them says more than comparing hashes.
+        if std::fs::read(&path).is_ok_and(|found| found == *bytes) {
+            return Ok(path);
+        }
+        make_folder_of(&path)?;
+        atomic::write(&path, bytes)?;
+        Ok(path)
+    }
+}
+
+pub(super) fn make_folder_of(path: &Path) -> Result<(), WriteError> {
+    let folder = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(folder).map_err(|source| WriteError::new(folder, source))
+}
