@@ -1,6 +1,7 @@
 //! Building blocks on candle that train correctly: device choice, seeded tensors, layers, an optimiser, and
 //! the geometry that says how a kernel meets its input.
 
+pub mod checkpoint;
 pub mod device;
 pub mod geometry;
 pub mod layers;
