@@ -152,7 +152,7 @@ pub(super) fn head(request: &Request<'_>, ctl: &Ctl) -> Result<Headers, SourceEr
                         url.find("://").and_then(|at| Some(at + 3 + url[at + 3..].find('/')?)).unwrap_or(url.len());
                     url = format!("{}{path}", &url[..root]);
                 }
-                Some(_) => return Ok(headers),
+                Some(_) => return Ok(without_length(headers)),
                 None => return Err(here.refused(status)),
             },
             Piece::Head(200..300, headers) => return Ok(headers),
@@ -162,6 +162,12 @@ pub(super) fn head(request: &Request<'_>, ctl: &Ctl) -> Result<Headers, SourceEr
         }
     }
     Err(SourceError::Answer { url: request.url.to_owned(), reason: "it leads nowhere".to_owned() })
+}
+
+/// The length of a redirect is not that of the file.
+fn without_length(mut headers: Headers) -> Headers {
+    headers.remove("content-length");
+    headers
 }
 
 /// A small answer as bytes.
@@ -271,7 +277,8 @@ fn once(
                 file.set_len(0).map_err(write)?;
                 arrived = 0;
                 if status == 416 {
-                    return Ok(());
+                    let reason = "the rest that was asked for is not there".to_owned();
+                    return Err(SourceError::Answer { url: request.url.to_owned(), reason });
                 }
             }
             Piece::Head(status, _) => return Err(request.refused(status)),

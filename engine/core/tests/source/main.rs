@@ -1,0 +1,212 @@
+//! Sources against a small server on this machine: resume, hashes, silence, stopping, no connection.
+#![cfg(feature = "hub")]
+
+mod server;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use plumb_core::Ctl;
+use plumb_core::source::{Cache, Embedded, Source, SourceError};
+use server::{Manner, Server};
+use sha2::{Digest as _, Sha256};
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+const FILE: &str = "/plumb-test/none/resolve/main/model.safetensors";
+const HF: &str = "hf:plumb-test/none";
+
+fn body() -> Vec<u8> {
+    (0..300_000_u32).flat_map(|i| (i.wrapping_mul(2_654_435_761) >> 7).to_le_bytes()).collect()
+}
+
+fn hub_server(manner: Manner, promised: &str) -> Server {
+    let headers = format!("x-repo-commit: {COMMIT}\r\nx-linked-etag: \"{promised}\"\r\n");
+    Server::start(manner, vec![(FILE.into(), headers, body())])
+}
+
+fn sha(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
+fn cache(folder: &Path, address: &str) -> Cache {
+    Cache::new(folder, &[]).with_addresses(address, address).with_patience(Duration::from_millis(700))
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+#[test]
+fn text_and_back() {
+    for text in ["embedded:digits", "a/b.pt", "hf:o/r", "hf:o/r/f.bin", "hf:o/r/a/b.bin@v1", "pypi:p==1.0/p/data.npz"] {
+        let source = Source::parse(text).unwrap();
+        assert_eq!(source.to_string(), text);
+        assert_eq!(Source::parse(&source.to_string()).unwrap(), source);
+    }
+    let odd = Source::Path("hf:file".into());
+    assert!(matches!(Source::parse(&odd.to_string()).unwrap(), Source::Path(_)), "{odd}");
+    for text in
+        ["", "hf:owner", "hf:o/r/../../x", "hf:o/r@../x", "pypi:p/1", "pypi:p==1/../x", "embedded:a/b", "hf:o/r/a b"]
+    {
+        assert!(matches!(Source::parse(text), Err(SourceError::Text { .. })), "{text}");
+    }
+}
+
+#[test]
+fn paths_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = cache(folder.path(), "http://127.0.0.1:1");
+    let resolve = |path: PathBuf| Source::Path(path).resolve(&here, &Ctl::new(0));
+    assert!(matches!(resolve(folder.path().into()), Err(SourceError::Folder(_))));
+    assert!(matches!(resolve(folder.path().join("none")), Err(SourceError::NoFile(_))));
+    std::fs::write(folder.path().join("there"), "x").unwrap();
+    assert!(resolve(folder.path().join("there")).is_ok());
+}
+
+#[test]
+fn embedded_files_heal() {
+    const SHIPPED: &[Embedded] = &[("toy", "toy.bin", b"bytes that ship")];
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::new(folder.path(), SHIPPED);
+    let path = Source::parse("embedded:toy").unwrap().resolve(&cache, &Ctl::new(0)).unwrap();
+    std::fs::write(&path, "damaged").unwrap();
+    let again = Source::parse("embedded:toy").unwrap().resolve(&cache, &Ctl::new(0)).unwrap();
+    assert_eq!(std::fs::read(again).unwrap(), b"bytes that ship");
+    let error = Source::parse("embedded:other").unwrap().resolve(&cache, &Ctl::new(0)).unwrap_err();
+    assert!(error.to_string().contains("toy"), "{error}");
+}
+
+#[test]
+fn hub_file_arrives_and_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = hub_server(Manner::Good, &sha(&body()));
+    let ctl = Ctl::new(0);
+    let path = Source::parse(HF).unwrap().resolve(&cache(folder.path(), &server.address), &ctl).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), body());
+    assert!(ctl.log().iter().any(|(_, line)| line.contains("Downloading model.safetensors")), "{:?}", ctl.log());
+    let asked = server.requests.load(Ordering::SeqCst);
+    // The second time without a connection.
+    let again = Source::parse(HF).unwrap().resolve(&cache(folder.path(), "http://127.0.0.1:1"), &ctl).unwrap();
+    assert_eq!(again, path);
+    assert_eq!(server.requests.load(Ordering::SeqCst), asked);
+}
+
+#[test]
+fn a_cut_connection_is_resumed() {
+    for (manner, ranges) in [(Manner::CutOnce, 1), (Manner::CutOnceAndNoRanges, 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = hub_server(manner, &sha(&body()));
+        let path = Source::parse(HF).unwrap().resolve(&cache(folder.path(), &server.address), &Ctl::new(0)).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), body(), "{manner:?}");
+        assert_eq!(server.ranges.load(Ordering::SeqCst), ranges, "{manner:?}");
+    }
+}
+
+#[test]
+fn a_wrong_hash_is_an_error_and_nothing_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = hub_server(Manner::Good, &"a".repeat(64));
+    let error = Source::parse(HF).unwrap().resolve(&cache(folder.path(), &server.address), &Ctl::new(0)).unwrap_err();
+    assert!(matches!(error, SourceError::Damaged { .. }), "{error}");
+    assert!(files(folder.path()).is_empty(), "{:?}", files(folder.path()));
+}
+
+#[test]
+fn a_hostile_name_cannot_leave_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = hub_server(Manner::Good, "../../../outside");
+    let error = Source::parse(HF).unwrap().resolve(&cache(folder.path(), &server.address), &Ctl::new(0)).unwrap_err();
+    assert!(matches!(error, SourceError::Answer { .. }), "{error}");
+}
+
+#[test]
+fn a_missing_file_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = hub_server(Manner::Good, &sha(&body()));
+    let source = Source::parse("hf:plumb-test/none/other.bin").unwrap();
+    let error = source.resolve(&cache(folder.path(), &server.address), &Ctl::new(0)).unwrap_err();
+    assert!(matches!(error, SourceError::Refused { status: 404, .. }), "{error}");
+}
+
+#[test]
+fn silence_ends_and_what_arrived_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = hub_server(Manner::FallsSilent, &sha(&body()));
+    let begun = Instant::now();
+    let error = Source::parse(HF).unwrap().resolve(&cache(folder.path(), &server.address), &Ctl::new(0)).unwrap_err();
+    assert!(matches!(error, SourceError::Silent { .. }), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    let kept: u64 = files(folder.path()).iter().map(|path| path.metadata().unwrap().len()).sum();
+    assert!(kept > 0, "the first half is kept");
+    // A better server later sends only the rest.
+    let better = hub_server(Manner::Good, &sha(&body()));
+    let path = Source::parse(HF).unwrap().resolve(&cache(folder.path(), &better.address), &Ctl::new(0)).unwrap();
+    assert_eq!(std::fs::read(path).unwrap(), body());
+    assert_eq!(better.ranges.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn stopping_takes_less_than_100_ms() {
+    for manner in [Manner::Slow, Manner::FallsSilent] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = hub_server(manner, &sha(&body()));
+        let cache = cache(folder.path(), &server.address).with_patience(Duration::from_secs(30));
+        let ctl = Ctl::new(0);
+        let job = {
+            let ctl = ctl.clone();
+            std::thread::Builder::new()
+                .spawn(move || (Source::parse(HF).unwrap().resolve(&cache, &ctl), Instant::now()))
+                .unwrap()
+        };
+        std::thread::sleep(Duration::from_millis(400));
+        let asked = Instant::now();
+        ctl.cancel();
+        let (outcome, ended) = job.join().unwrap();
+        assert!(matches!(outcome, Err(SourceError::Cancelled(_))), "{manner:?}: {outcome:?}");
+        assert!(ended - asked < Duration::from_millis(100), "{manner:?}: {:?}", ended - asked);
+    }
+}
+
+#[test]
+fn without_a_connection_the_error_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    // Port 1 on this machine refuses connections.
+    let cache = cache(folder.path(), "http://127.0.0.1:1");
+    let error = Source::parse(HF).unwrap().resolve(&cache, &Ctl::new(0)).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("no connection to 127.0.0.1:1") && text.contains("put the file at"), "{text}");
+    let SourceError::Offline { place, .. } = error else { panic!("{text}") };
+    std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+    std::fs::write(&place, "by hand").unwrap();
+    assert_eq!(Source::parse(HF).unwrap().resolve(&cache, &Ctl::new(0)).unwrap(), place, "the advice works");
+}
+
+#[test]
+fn a_package_member_is_unpacked() {
+    use std::io::Write as _;
+    let mut wheel = Vec::new();
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(&mut wheel));
+    zip.start_file("toy/data.bin", zip::write::SimpleFileOptions::default()).unwrap();
+    zip.write_all(&body()).unwrap();
+    zip.finish().unwrap();
+    let files = Server::start(Manner::CutOnce, vec![("/toy.whl".into(), String::new(), wheel.clone())]);
+    let json = format!(
+        r#"{{"urls":[{{"filename":"toy-1.0-py3-none-any.whl","packagetype":"bdist_wheel","url":"{}/toy.whl","size":{},"digests":{{"sha256":"{}"}}}}]}}"#,
+        files.address,
+        wheel.len(),
+        sha(&wheel),
+    );
+    let index = Server::start(Manner::Good, vec![("/pypi/toy/1.0/json".into(), String::new(), json.into_bytes())]);
+    let folder = tempfile::tempdir().unwrap();
+    let cache = cache(folder.path(), &index.address);
+    let path = Source::parse("pypi:toy==1.0/toy/data.bin").unwrap().resolve(&cache, &Ctl::new(0)).unwrap();
+    assert_eq!(std::fs::read(path).unwrap(), body());
+    let error = Source::parse("pypi:toy==1.0/none").unwrap().resolve(&cache, &Ctl::new(0)).unwrap_err();
+    assert!(error.to_string().contains("none"), "{error}");
+}
