@@ -1,4 +1,5 @@
 //! Lanes, queues and slots as the asking side sees them.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too; clippy only exempts the test functions")]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -117,7 +118,7 @@ fn closing_joins_the_lanes_within_two_seconds() {
     let mut slots: Vec<Slot<(), u64>> = (0..9).map(|_| Slot::new()).collect();
     for (index, slot) in slots.iter_mut().enumerate() {
         let lane = [Lane::Device, Lane::Store, Lane::Exec][index % 3];
-        slot.request(&engine, lane, 0, Do(|ctl: &Ctl| work(ctl, Duration::from_secs(60))));
+        slot.request(&engine, lane, 0, Do(|ctl: &Ctl| work(ctl, Duration::from_mins(1))));
     }
     sleep(Duration::from_millis(50));
     let asked = Instant::now();
@@ -161,9 +162,9 @@ fn dropping_the_engine_stops_its_jobs() {
         Lane::Device,
         0,
         Do(move |ctl: &Ctl| {
-            let _here = here;
             let outcome = work(ctl, Duration::from_secs(30));
             flag.store(outcome.is_err(), Ordering::SeqCst);
+            drop(here);
             outcome
         }),
     );

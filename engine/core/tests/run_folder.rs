@@ -1,4 +1,5 @@
 //! A run folder can be reopened, and the run in it repeated to the same numbers.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too; clippy only exempts the test functions")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -59,7 +60,7 @@ fn run(base: &Path, preset: &Preset<Walk>) -> RunFolder {
     assert!(writer.write_table("../out", "").is_err(), "names stay in the folder");
     let mut info = writer.info();
     info.seed = preset.spec.seed;
-    info.device = "cpu".to_owned();
+    info.device.push_str("cpu");
     writer.finish(report, info).unwrap()
 }
 

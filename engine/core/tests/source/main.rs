@@ -1,5 +1,6 @@
 //! Sources against a small server on this machine: resume, hashes, silence, stopping, no connection.
 #![cfg(feature = "hub")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too; clippy only exempts the test functions")]
 
 mod server;
 
