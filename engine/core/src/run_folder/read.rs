@@ -132,9 +132,15 @@ pub fn list_runs(base: &Path) -> Vec<RunSummary> {
             })
         })
         .collect();
-    // Folder names begin with the time, which also orders runs whose run.json is lost.
-    runs.sort_by(|a, b| (&b.info.started, b.path.file_name()).cmp(&(&a.info.started, a.path.file_name())));
+    runs.sort_by_cached_key(|run| std::cmp::Reverse((moment(run), run.path.clone())));
     runs
+}
+
+/// The digits of the start: from `run.json` or, where that is lost, from the folder's name.
+fn moment(run: &RunSummary) -> String {
+    let name = run.path.file_name().unwrap_or_default().to_string_lossy();
+    let text = if run.info.started.is_empty() { &name } else { run.info.started.as_str() };
+    text.chars().filter(char::is_ascii_digit).take(14).collect()
 }
 
 /// A report without the fields called `seconds`: what must be equal when the same run is made twice.

@@ -4,7 +4,7 @@
 //! blocking read cannot be interrupted: the job stops listening and the thread ends by its time-out.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -67,7 +67,7 @@ impl Request<'_> {
 
     fn failed(&self, error: &ureq::Error) -> SourceError {
         match error {
-            ureq::Error::Timeout(_) => self.silent(),
+            ureq::Error::Timeout(ureq::Timeout::RecvResponse | ureq::Timeout::PerRead) => self.silent(),
             other => SourceError::Offline {
                 host: host_of(self.url).to_owned(),
                 reason: other.to_string(),
@@ -83,8 +83,9 @@ impl Request<'_> {
             .http_status_as_error(false)
             .max_redirects(if follow { 10 } else { 0 })
             .max_redirects_will_error(false)
-            .timeout_resolve(Some(self.patience))
-            .timeout_connect(Some(self.patience))
+            // Shorter, so that no connection is told from a silent one.
+            .timeout_resolve(Some(self.patience / 3))
+            .timeout_connect(Some(self.patience / 3))
             .timeout_recv_response(Some(self.patience))
             .timeout_per_read(Some(self.patience))
             .user_agent(concat!("plumb/", env!("CARGO_PKG_VERSION")))
@@ -203,7 +204,8 @@ pub(super) fn fetch(
     let part = PathBuf::from(name);
     let write = |source| SourceError::Write(WriteError::new(&part, source));
     let mut file = File::options().read(true).append(true).create(true).open(&part).map_err(write)?;
-    if file.try_lock().is_err() {
+    // A disk that knows no locks is no reason to refuse.
+    if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
         return Err(SourceError::Busy(into.to_path_buf()));
     }
     let mut idle = 0;
@@ -228,9 +230,11 @@ pub(super) fn fetch(
                 let silent = matches!(outcome, Err(SourceError::Silent { .. }));
                 if idle >= ATTEMPTS || silent {
                     let host = host_of(request.url).to_owned();
-                    return Err(outcome
-                        .err()
-                        .unwrap_or(SourceError::Broken { host, reason: "it ended early".to_owned() }));
+                    return Err(match outcome {
+                        Ok(()) => SourceError::Broken { host, reason: "it ended early".to_owned() },
+                        Err(SourceError::Offline { reason, .. }) if arrived > 0 => SourceError::Broken { host, reason },
+                        Err(error) => error,
+                    });
                 }
                 pause(ctl, Duration::from_millis(100) * idle)?;
             }
