@@ -7,11 +7,16 @@
 //!
 //! NaN and infinite values are data like any other here; whoever computes with them reports them.
 
+mod archive;
 mod data;
 mod decode;
 mod error;
 mod export;
+mod gguf;
 mod memory;
+mod numpy;
+mod pickle;
+mod pytorch;
 mod safetensors;
 mod sniff;
 mod source;

@@ -1,18 +1,58 @@
 //! Which format a file is in, told from its first bytes; the extension only decides what they leave open.
 
-use super::{CheckpointError, Format, Parsed, error::Fault, safetensors, source::Source};
+use super::{CheckpointError, Format, Parsed, archive, error::Fault, gguf, numpy, pytorch, safetensors, source::Source};
 
 pub(super) fn parse(source: &Source) -> Result<(Format, Parsed), CheckpointError> {
     let mut start = vec![0; source.len().min(64) as usize];
     source.read_exact_at(&mut start, 0).map_err(|fault| fault.at_path(Format::Safetensors, source.path()))?;
     let extension = source.path().extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
 
-    let (format, parsed) = if safetensors::looks_like(&start) || extension == "safetensors" {
+    let (format, parsed) = if start.starts_with(gguf::MAGIC) {
+        (Format::Gguf, gguf::parse(source))
+    } else if start.starts_with(numpy::MAGIC) {
+        (Format::Npz, numpy::parse_file(source))
+    } else if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
+        zipped(source, &extension)
+    } else if start.starts_with(pytorch::LEGACY_MAGIC) {
+        (Format::PyTorch, Err(resave("this checkpoint was saved in the form PyTorch used before version 1.6")))
+    } else if safetensors::looks_like(&start) || extension == "safetensors" {
         (Format::Safetensors, safetensors::parse(source))
+    } else if start.starts_with(b"\x80") && start.get(1).is_some_and(|protocol| (2..=5).contains(protocol)) {
+        (Format::PyTorch, Err(resave("this is a plain Python pickle, not a checkpoint saved by torch.save")))
     } else {
         (Format::Safetensors, Err(Fault::Unrecognised(describe(&start))))
     };
     parsed.map(|parsed| (format, parsed)).map_err(|fault| fault.at_path(format, source.path()))
+}
+
+/// A zip archive is PyTorch's, NumPy's, or none of ours.
+fn zipped(source: &Source, extension: &str) -> (Format, Result<Parsed, Fault>) {
+    let likely = if matches!(extension, "npz" | "npy") { Format::Npz } else { Format::PyTorch };
+    let (members, skipped) = match archive::members(source) {
+        Ok(found) => found,
+        Err(fault) => return (likely, Err(fault)),
+    };
+    let named = |ending: &str| {
+        members.iter().map(|m| &m.name).chain(skipped.iter().map(|(name, _)| name)).any(|name| name.ends_with(ending))
+    };
+    let (format, parsed) = if named("data.pkl") {
+        (Format::PyTorch, pytorch::parse(source, &members))
+    } else if named(".npy") {
+        (Format::Npz, numpy::parse_members(source, &members))
+    } else {
+        let names: Vec<_> = members.iter().take(3).map(|m| m.name.chars().take(60).collect::<String>()).collect();
+        let holds = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        return (likely, Err(Fault::Unrecognised(format!("it is a zip archive that holds no tensors but {holds}"))));
+    };
+    let parsed = parsed.map(|mut parsed| {
+        parsed.skipped.extend(skipped);
+        parsed
+    });
+    (format, parsed)
+}
+
+fn resave(what: &str) -> Fault {
+    Fault::unsupported(what, "Load it in a current PyTorch and save its state_dict() with torch.save")
 }
 
 /// What a file that is no checkpoint looks like, in words.
