@@ -54,6 +54,17 @@ pub fn power_qr<T: Real, O: LinearOp<T> + ?Sized>(
     options: &PowerQrOptions,
     ctl: &Ctl,
 ) -> Result<SingularTriplets<T>, SpectrumError> {
+    power_qr_until(op, start, options, ctl, |_| false)
+}
+
+/// The same, ending as soon as `enough` says so of a step's estimates (of all `k` vectors, unsorted).
+pub fn power_qr_until<T: Real, O: LinearOp<T> + ?Sized>(
+    op: &O,
+    start: Vec<T>,
+    options: &PowerQrOptions,
+    ctl: &Ctl,
+    mut enough: impl FnMut(&[f64]) -> bool,
+) -> Result<SingularTriplets<T>, SpectrumError> {
     let (inputs, outputs) = (op.input_len(), op.output_len());
     let k = options.k.min(inputs);
     let mut x = start;
@@ -80,7 +91,7 @@ pub fn power_qr<T: Real, O: LinearOp<T> + ?Sized>(
             return Err(SpectrumError::NotFinite);
         }
         trace.push(TraceStep { applications: steps * k, sigma: top });
-        if settled {
+        if settled || enough(&estimates) {
             break;
         }
     }

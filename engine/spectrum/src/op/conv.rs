@@ -105,6 +105,11 @@ impl<T: Real> ConvOp<T> {
         })
     }
 
+    /// Output height and width, in pixels (1 × length for a conv1d).
+    pub fn output_size(&self) -> [usize; 2] {
+        [self.down.output, self.across.output]
+    }
+
     /// Rows of a gathered block: input channels of a group times taps.
     fn depth(&self) -> usize {
         self.group_in * self.taps[0] * self.taps[1]

@@ -11,9 +11,9 @@ pub(crate) fn rows<T>(data: &[T], rows: usize, columns: usize, stride: usize) ->
     MatRef::from_row_major_slice_with_stride(data, rows, columns, stride)
 }
 
-/// The same, to write to.
+/// The same, to write to. (faer 0.24.4's own `from_row_major_slice_with_stride_mut` forgets to transpose.)
 pub(crate) fn rows_mut<T>(data: &mut [T], rows: usize, columns: usize, stride: usize) -> MatMut<'_, T> {
-    MatMut::from_row_major_slice_with_stride_mut(data, rows, columns, stride)
+    MatMut::from_column_major_slice_with_stride_mut(data, columns, rows, stride).transpose_mut()
 }
 
 /// `dst = a b`, or `dst += a b`.

@@ -1,10 +1,9 @@
 //! The two float types everything here is computed in.
 
 use faer::traits::RealField;
-use rustfft::FftNum;
 
 /// `f32` or `f64`.
-pub trait Real: RealField + FftNum + Copy + Default + std::iter::Sum {
+pub trait Real: RealField + Copy + Default + Send + Sync + std::iter::Sum + 'static {
     /// The nearest number of this type.
     fn of(value: f64) -> Self;
     /// As a 64-bit float.
