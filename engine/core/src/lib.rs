@@ -6,6 +6,35 @@
 //! partial results, warnings and the seed.
 
 pub mod atomic;
+//!
+//! ```
+//! use plumb_core::{Ctl, Engine, Error, Job, Lane, Slot};
+//!
+//! struct Sum(Vec<f64>);
+//!
+//! impl Job for Sum {
+//!     type Output = f64;
+//!     type Partial = ();
+//!     fn name(&self) -> String {
+//!         "Sum".to_owned()
+//!     }
+//!     fn run(self, ctl: &Ctl) -> Result<f64, Error> {
+//!         let mut sum = 0.0;
+//!         for number in self.0 {
+//!             ctl.check()?;
+//!             sum += number;
+//!         }
+//!         Ok(sum)
+//!     }
+//! }
+//!
+//! // Without threads; `Engine::start` gives every lane one.
+//! let engine = Engine::inline();
+//! let mut slot = Slot::new();
+//! slot.request(&engine, Lane::Device, 0, Sum(vec![1.0, 2.0]));
+//! assert_eq!(slot.value(), Some(&3.0));
+//! ```
+
 mod ctl;
 mod engine;
 pub mod environment;
