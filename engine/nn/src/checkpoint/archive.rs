@@ -86,9 +86,9 @@ impl Member {
         }
         memory::reserve(&self.name, self.size, None)?;
         let mut content = Vec::new();
-        self.reader(source).read_to_end(&mut content).map_err(|error| {
-            Fault::broken_at(format!("\"{}\" cannot be unpacked ({error})", self.name), self.at)
-        })?;
+        self.reader(source)
+            .read_to_end(&mut content)
+            .map_err(|error| Fault::broken_at(format!("\"{}\" cannot be unpacked ({error})", self.name), self.at))?;
         if content.len() as u64 != self.size {
             return Err(Fault::broken_at(format!("\"{}\" ends early", self.name), self.at));
         }

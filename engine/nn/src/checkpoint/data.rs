@@ -1,7 +1,7 @@
 //! Where a tensor's bytes lie in its file, and how they become one row-major stream.
 
 use std::{
-    io::{BufReader, Read},
+    io::{BufReader, Cursor, Read},
     sync::Arc,
 };
 
@@ -70,7 +70,7 @@ pub(super) fn stream(
         None => {
             // Quantised blocks have sizes such as 18 and 210 bytes: a piece must end with a block.
             let unit = super::decode::unit(&entry.dtype)?;
-            let mut reader = open(source, place, entry.bytes)?;
+            let mut reader = open(source, place, entry.bytes, size)?;
             let mut buffer = vec![0; (PIECE / unit * unit).min(entry.bytes as usize)];
             let mut left = entry.bytes as usize;
             while left > 0 {
@@ -89,7 +89,7 @@ pub(super) fn stream(
             let span = span.ok_or_else(|| Fault::broken("its strides reach past any file"))?;
             memory::reserve(&format!("the tensor \"{}\"", entry.name), span, limit)?;
             let mut stored = Vec::new();
-            open(source, place, span)?.take(span).read_to_end(&mut stored)?;
+            open(source, place, span, size)?.take(span).read_to_end(&mut stored)?;
             if stored.len() as u64 != span {
                 return Err(Fault::broken("the stored numbers end early"));
             }
@@ -101,7 +101,7 @@ pub(super) fn stream(
     }
 }
 
-fn open<'a>(source: &'a Source, place: &'a Place, len: u64) -> Result<Box<dyn Read + 'a>, Fault> {
+fn open<'a>(source: &'a Source, place: &'a Place, len: u64, size: usize) -> Result<Box<dyn Read + 'a>, Fault> {
     let window = |source: &'a Source, at: u64, len: u64| match at.checked_add(len) {
         Some(end) if end <= source.len() => Ok(source.window(at, end)),
         _ => Err(Fault::broken_at("the data reaches past the end of the file", at)),
@@ -117,7 +117,9 @@ fn open<'a>(source: &'a Source, place: &'a Place, len: u64) -> Result<Box<dyn Re
             discard(&mut reader, *skip)?;
             Box::new(reader)
         }
-        Bytes::Message { .. } => return Err(Fault::broken("not a stream")),
+        Bytes::Message { at, len, field } => {
+            Box::new(Cursor::new(super::onnx::message_numbers(source, (*at, *len), *field, size)?))
+        }
     })
 }
 

@@ -206,9 +206,7 @@ impl Fault {
             Self::Broken { what, tensor, at } => CheckpointError::Broken { format, what, tensor, at, path },
             Self::Unsupported { what, advice } => CheckpointError::Unsupported { what, advice, path },
             Self::Unrecognised(found) => CheckpointError::Unrecognised { found, path },
-            Self::TooLarge { what, needed, available } => {
-                CheckpointError::TooLarge { what, needed, available, path }
-            }
+            Self::TooLarge { what, needed, available } => CheckpointError::TooLarge { what, needed, available, path },
             Self::Changed => CheckpointError::Changed { path },
             Self::Io(source) if source.kind() == io::ErrorKind::UnexpectedEof => CheckpointError::Broken {
                 format,

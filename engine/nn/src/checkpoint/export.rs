@@ -40,7 +40,8 @@ pub fn write_safetensors(
             TensorData::BF16(v) => (StoredType::BF16, v.len()),
             TensorData::Raw { dtype, bytes } => (dtype.clone(), bytes.len() / dtype.size().unwrap_or(1)),
         };
-        let entry = entry(name, shape, dtype).map_err(|fault| fault.of(name).at_path(super::Format::Safetensors, path))?;
+        let entry =
+            entry(name, shape, dtype).map_err(|fault| fault.of(name).at_path(super::Format::Safetensors, path))?;
         let whole = !matches!(data, TensorData::Raw { bytes, .. } if bytes.len() as u64 != entry.bytes);
         if got != entry.elements() || !whole {
             let (name, expected, got) = (name.clone(), entry.elements() as u64, got as u64);
@@ -89,7 +90,8 @@ pub fn rewrite_safetensors(
             let (name, expected, got) = (stored.name.clone(), stored.elements() as u64, values.len() as u64);
             return Err(CheckpointError::WrongCount { name, expected, got, path: out.to_owned() });
         }
-        let kept = if new.is_some() { decode::from_f32(&stored.dtype, &[]).is_some() } else { stored.dtype.size().is_some() };
+        let kept =
+            if new.is_some() { decode::from_f32(&stored.dtype, &[]).is_some() } else { stored.dtype.size().is_some() };
         let dtype = if kept { stored.dtype.clone() } else { StoredType::F32 };
         entries.push(entry(&stored.name, &stored.shape, dtype).map_err(|fault| fault.at_path(source.format(), out))?);
     }
@@ -248,7 +250,8 @@ fn write_atomically(
         _ => Path::new("."),
     };
     // Dropped on any error below, which removes the file.
-    let mut temporary = tempfile::Builder::new().prefix(".plumb-").suffix(".part").tempfile_in(folder).map_err(failed)?;
+    let mut temporary =
+        tempfile::Builder::new().prefix(".plumb-").suffix(".part").tempfile_in(folder).map_err(failed)?;
     let mut out = BufWriter::with_capacity(1 << 16, temporary.as_file_mut());
     write(&mut out).map_err(failed)?;
     out.into_inner().map_err(|error| failed(error.into_error()))?;

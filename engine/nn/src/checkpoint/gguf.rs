@@ -40,9 +40,11 @@ pub(super) fn parse(source: &Source) -> Result<Parsed, Fault> {
         let kind = reader.u32()?;
         let shown = reader.value(kind, 0)?;
         if key == "general.alignment" {
-            alignment = shown.parse::<u64>().ok().filter(|a| a.is_power_of_two() && *a <= 1 << 30).ok_or_else(|| {
-                Fault::broken_at(format!("its alignment is said to be {shown}"), reader.at)
-            })?;
+            alignment = shown
+                .parse::<u64>()
+                .ok()
+                .filter(|a| a.is_power_of_two() && *a <= 1 << 30)
+                .ok_or_else(|| Fault::broken_at(format!("its alignment is said to be {shown}"), reader.at))?;
         }
         parsed.metadata.insert(key, shown);
     }
@@ -68,9 +70,11 @@ pub(super) fn parse(source: &Source) -> Result<Parsed, Fault> {
             continue;
         };
         let (shape, bytes) = sized(&axes, &dtype, at).map_err(|fault| fault.of(&name))?;
-        let start = data.checked_add(offset).filter(|&start| start.checked_add(bytes).is_some_and(|end| end <= source.len()));
+        let start =
+            data.checked_add(offset).filter(|&start| start.checked_add(bytes).is_some_and(|end| end <= source.len()));
         let Some(start) = start else {
-            let what = format!("its {bytes} bytes of data from byte {offset} of the data reach past the end of the file");
+            let what =
+                format!("its {bytes} bytes of data from byte {offset} of the data reach past the end of the file");
             return Err(Fault::broken_at(what, at).of(&name));
         };
         parsed.push(TensorEntry { name, shape, dtype, bytes }, Place::plain(start));

@@ -15,6 +15,7 @@ mod export;
 mod gguf;
 mod memory;
 mod numpy;
+mod onnx;
 mod pickle;
 mod pytorch;
 mod safetensors;
@@ -163,7 +164,11 @@ impl Checkpoint {
         let (entry, place) = self.find(name)?;
         let read = || {
             let count = entry.elements();
-            memory::reserve(&format!("the tensor \"{name}\""), size_of::<T>() as u64 * count as u64, self.memory_limit)?;
+            memory::reserve(
+                &format!("the tensor \"{name}\""),
+                size_of::<T>() as u64 * count as u64,
+                self.memory_limit,
+            )?;
             let mut numbers = Vec::with_capacity(count);
             self.stream(entry, place, &mut |bytes| decode(&entry.dtype, bytes, &mut numbers))?;
             Ok(numbers)

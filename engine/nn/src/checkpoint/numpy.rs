@@ -71,7 +71,8 @@ fn array(
     let mut header = vec![0; length];
     reader.read_exact(&mut header).map_err(early)?;
     let header = String::from_utf8_lossy(&header);
-    let (dtype, big_endian) = dtype(value(&header, "descr").ok_or_else(|| Fault::broken("its header has no 'descr'"))?)?;
+    let (dtype, big_endian) =
+        dtype(value(&header, "descr").ok_or_else(|| Fault::broken("its header has no 'descr'"))?)?;
     let fortran = value(&header, "fortran_order").is_some_and(|text| text.starts_with("True"));
     let axes = shape(value(&header, "shape").ok_or_else(|| Fault::broken("its header has no 'shape'"))?)?;
     let (shape, expected) = extent(&axes, &dtype)?;
@@ -116,7 +117,10 @@ fn shape(text: &str) -> Result<Vec<u64>, Fault> {
 /// The element type of a `descr` such as `'<f4'`, and whether its bytes come highest first.
 fn dtype(text: &str) -> Result<(StoredType, bool), Fault> {
     let Some(quoted) = text.strip_prefix('\'').and_then(|rest| rest.split_once('\'')) else {
-        return Err(Fault::unsupported("records are not readable as a tensor", "Save each field as an array of its own"));
+        return Err(Fault::unsupported(
+            "records are not readable as a tensor",
+            "Save each field as an array of its own",
+        ));
     };
     let (order, code) = quoted.0.split_at_checked(1).unwrap_or_default();
     let dtype = match code {

@@ -28,7 +28,11 @@ pub(super) enum Node {
     /// A name that the pickle would import: `module.name`.
     Global(Rc<str>),
     /// A call, or an object made from a class, that was not carried out.
-    Call { callee: Value, arguments: Value, state: Option<Value> },
+    Call {
+        callee: Value,
+        arguments: Value,
+        state: Option<Value>,
+    },
     /// A reference to data outside the pickle.
     Persistent(Value),
 }
@@ -65,7 +69,8 @@ impl Pickle {
 
 /// Runs the pickle to its `STOP`.
 pub(super) fn run(code: &[u8]) -> Result<Pickle, Fault> {
-    let mut machine = Machine { code, at: 0, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new(), nodes: Vec::new() };
+    let mut machine =
+        Machine { code, at: 0, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new(), nodes: Vec::new() };
     loop {
         let at = machine.at;
         match machine.step() {

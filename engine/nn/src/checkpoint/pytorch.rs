@@ -49,7 +49,8 @@ pub(super) fn parse(source: &Source, members: &[Member]) -> Result<Parsed, Fault
         ));
     }
     let pickle = pickle::run(&main.read(source, MAX_PICKLE)?)?;
-    let storages = members.iter().filter_map(|m| Some((m.name.strip_prefix(root)?.strip_prefix("data/")?, m))).collect();
+    let storages =
+        members.iter().filter_map(|m| Some((m.name.strip_prefix(root)?.strip_prefix("data/")?, m))).collect();
     let mut walk = Walk { pickle: &pickle, storages, parsed: Parsed::default(), visits: 0 };
     let weights = walk.unwrap(&pickle.root, 0)?;
     walk.visit(&weights, &mut String::new(), 0)?;
@@ -104,7 +105,10 @@ impl<'a> Walk<'a> {
 
     fn count(&mut self) -> Result<(), Fault> {
         self.visits += 1;
-        if self.visits > MAX_VISITS || self.parsed.entries.len() > MAX_TENSORS || self.parsed.skipped.len() > MAX_TENSORS {
+        if self.visits > MAX_VISITS
+            || self.parsed.entries.len() > MAX_TENSORS
+            || self.parsed.skipped.len() > MAX_TENSORS
+        {
             return Err(Fault::broken("its pickle refers to itself or to more tensors than any model has"));
         }
         Ok(())

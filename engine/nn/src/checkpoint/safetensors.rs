@@ -21,7 +21,10 @@ pub(super) fn looks_like(start: &[u8]) -> bool {
 pub(super) fn parse(source: &Source) -> Result<Parsed, Fault> {
     let mut length = [0; 8];
     if source.len() < 8 {
-        return Err(Fault::broken_at(format!("it has {} bytes where its header alone needs 8 or more", source.len()), 0));
+        return Err(Fault::broken_at(
+            format!("it has {} bytes where its header alone needs 8 or more", source.len()),
+            0,
+        ));
     }
     source.read_exact_at(&mut length, 0)?;
     let length = u64::from_le_bytes(length);

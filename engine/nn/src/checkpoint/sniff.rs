@@ -1,6 +1,8 @@
 //! Which format a file is in, told from its first bytes; the extension only decides what they leave open.
 
-use super::{CheckpointError, Format, Parsed, archive, error::Fault, gguf, numpy, pytorch, safetensors, source::Source};
+use super::{
+    CheckpointError, Format, Parsed, archive, error::Fault, gguf, numpy, onnx, pytorch, safetensors, source::Source,
+};
 
 pub(super) fn parse(source: &Source) -> Result<(Format, Parsed), CheckpointError> {
     let mut start = vec![0; source.len().min(64) as usize];
@@ -15,10 +17,12 @@ pub(super) fn parse(source: &Source) -> Result<(Format, Parsed), CheckpointError
         zipped(source, &extension)
     } else if start.starts_with(pytorch::LEGACY_MAGIC) {
         (Format::PyTorch, Err(resave("this checkpoint was saved in the form PyTorch used before version 1.6")))
-    } else if safetensors::looks_like(&start) || extension == "safetensors" {
+    } else if (safetensors::looks_like(&start) && extension != "onnx") || extension == "safetensors" {
         (Format::Safetensors, safetensors::parse(source))
     } else if start.starts_with(b"\x80") && start.get(1).is_some_and(|protocol| (2..=5).contains(protocol)) {
         (Format::PyTorch, Err(resave("this is a plain Python pickle, not a checkpoint saved by torch.save")))
+    } else if onnx::looks_like(&start) || extension == "onnx" {
+        (Format::Onnx, onnx::parse(source))
     } else {
         (Format::Safetensors, Err(Fault::Unrecognised(describe(&start))))
     };
