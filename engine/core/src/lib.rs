@@ -4,8 +4,6 @@
 //! spec, turns it into a [`Job`], and the [`Engine`] runs the job on a named [`Lane`] while a [`Slot`] on
 //! the asking side keeps the newest answer. [`Ctl`] is the thread between the two: cancellation, progress,
 //! partial results, warnings and the seed.
-
-pub mod atomic;
 //!
 //! ```
 //! use plumb_core::{Ctl, Engine, Error, Job, Lane, Slot};
@@ -35,6 +33,7 @@ pub mod atomic;
 //! assert_eq!(slot.value(), Some(&3.0));
 //! ```
 
+pub mod atomic;
 mod ctl;
 mod engine;
 pub mod environment;
