@@ -1,0 +1,191 @@
+//! Files that lie, are cut short, change or do not fit: each a clear message, nothing lost, no panic.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use plumb_nn::checkpoint::{Checkpoint, CheckpointError, StoredType, TensorData, rewrite_safetensors, write_safetensors};
+use tempfile::TempDir;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoint/fixtures").join(name)
+}
+
+fn write(folder: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = folder.path().join(name);
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn message(bytes: &[u8], name: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(&folder, name, bytes);
+    let text = Checkpoint::open(&path).unwrap_err().to_string();
+    assert!(text.ends_with(name), "the path stands last: {text}");
+    text
+}
+
+fn safetensors(header: &str, data: usize) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.resize(bytes.len() + data, 0);
+    bytes
+}
+
+fn says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "\"{part}\" is missing in: {text}");
+    }
+}
+
+#[test]
+fn what_is_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = Checkpoint::open(&folder.path().join("none.pt")).unwrap_err();
+    assert!(matches!(missing, CheckpointError::Missing { .. }));
+    says(&Checkpoint::open(folder.path()).unwrap_err().to_string(), &["a folder", "choose a file inside"]);
+    says(&message(b"", "empty.pt"), &["empty (0 bytes)"]);
+    #[cfg(target_os = "linux")]
+    says(&Checkpoint::open(Path::new("/dev/zero")).unwrap_err().to_string(), &["a device or pipe"]);
+}
+
+#[test]
+fn what_is_no_checkpoint() {
+    says(&message(b"\x89PNG\r\n\x1a\n............", "a.pt"), &["a PNG picture", "Plumb reads safetensors"]);
+    says(&message(b"<!DOCTYPE html><html>", "a.pt"), &["web page"]);
+    says(&message(b"version https://git-lfs.github.com/spec/v1\n", "a.pt"), &["git lfs pull"]);
+    says(&message(b"hello, here is some text\n", "a.pt"), &["a text file"]);
+    says(&message(b"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00}.", "a.pkl"), &["plain Python pickle", "torch.save"]);
+    let legacy = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.";
+    says(&message(legacy, "old.pth"), &["before version 1.6", "torch.save"]);
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("letters/a.txt", zip::write::SimpleFileOptions::default()).unwrap();
+    let zip = zip.finish().unwrap().into_inner();
+    says(&message(&zip, "a.pt"), &["a zip archive that holds no tensors but letters/a.txt"]);
+    says(&message(&zip[..zip.len() - 10], "a.pt"), &["PyTorch file is damaged", "table of contents"]);
+}
+
+#[test]
+fn safetensors_that_lie() {
+    let one = r#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
+    says(&message(b"\x01\x02", "a.safetensors"), &["damaged", "2 bytes"]);
+    says(&message(&safetensors(one, 8)[..30], "a.safetensors"), &["announces a header of", "byte 0"]);
+    let mut huge = safetensors(one, 8);
+    huge[..8].fill(0xff);
+    says(&message(&huge, "a.bin"), &["header of 18446744073709551615 bytes"]);
+    says(&message(&safetensors(one, 7), "a.bin"), &["0 to 8 of 7", "tensor \"w\"", "fetch or export it again"]);
+    says(&message(&safetensors("{not json", 8), "a.bin"), &["not valid JSON"]);
+    says(&message(&safetensors(&one.replace("[2]", "[3]"), 8), "a.bin"), &["needs 12 bytes and it has 8"]);
+    says(&message(&safetensors(&one.replace("[0,8]", "[8,0]"), 8), "a.bin"), &["8 to 0"]);
+    let product = one.replace("[2]", "[4294967296,4294967296,4294967296]");
+    says(&message(&safetensors(&product, 8), "a.bin"), &["larger than any memory", "tensor \"w\""]);
+    let hidden = one.replace("[2]", "[0,9223372036854775807,9223372036854775807]").replace("[0,8]", "[0,0]");
+    says(&message(&safetensors(&hidden, 8), "a.bin"), &["larger than any memory"]);
+    let two = r#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"v":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#;
+    says(&message(&safetensors(two, 12), "a.bin"), &["overlaps that of \"w\"", "tensor \"v\""]);
+    says(&message(&safetensors(&two.replace("\"v\"", "\"w\""), 12), "a.bin"), &["\"w\" comes twice"]);
+    let deep = "[".repeat(100_000);
+    says(&message(&safetensors(&format!("{{\"w\":{deep}"), 0), "a.bin"), &["not valid JSON"]);
+}
+
+#[test]
+fn an_unknown_type_is_listed_as_skipped_and_the_rest_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = r#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"v":{"dtype":"F4","shape":[2],"data_offsets":[8,9]},"e":{"dtype":"F32","shape":[0],"data_offsets":[9,9]}}"#;
+    let file = Checkpoint::open(&write(&folder, "a.safetensors", &safetensors(header, 9))).unwrap();
+    assert_eq!(file.skipped(), [("v".to_owned(), "numbers of type \"F4\" are not readable".to_owned())]);
+    assert_eq!(file.read_f32("w").unwrap(), [0.0; 2]);
+    assert!(file.read_f32("e").unwrap().is_empty());
+    assert!(matches!(file.read_f32("v"), Err(CheckpointError::NoTensor { .. })));
+    let out = folder.path().join("b.safetensors");
+    assert_eq!(rewrite_safetensors(&file, &BTreeMap::new(), &out).unwrap().left_out.len(), 1);
+}
+
+#[test]
+fn a_file_replaced_or_shrunk_while_open_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = fs::read(fixture("plain.pt")).unwrap();
+    let path = write(&folder, "a.pt", &bytes);
+    for change in 0..3 {
+        fs::write(&path, &bytes).unwrap();
+        let file = Checkpoint::open(&path).unwrap();
+        file.read_f32("bias").unwrap();
+        match change {
+            0 => fs::rename(write(&folder, "b.pt", &bytes), &path).unwrap(),
+            1 => fs::write(&path, &bytes[..100]).unwrap(),
+            _ => fs::remove_file(&path).unwrap(),
+        }
+        let error = file.read_f32("bias").unwrap_err();
+        assert!(matches!(error, CheckpointError::Changed { .. }));
+        says(&error.to_string(), &["changed on disk since it was opened; open it again"]);
+    }
+}
+
+#[test]
+fn a_tensor_beyond_the_memory_is_refused_with_both_sizes() {
+    let file = Checkpoint::open(&fixture("plain.pt")).unwrap().with_memory_limit(100);
+    assert_eq!(file.read_f32("bias").unwrap().len(), 4);
+    says(&file.read_f32("conv.weight").unwrap_err().to_string(), &["\"conv.weight\"", "432 bytes", "100 bytes is free"]);
+    // A sparse file of 1 TiB costs nothing on disk and cannot be held in memory.
+    let folder = tempfile::tempdir().unwrap();
+    let header = r#"{"w":{"dtype":"F32","shape":[274877906944],"data_offsets":[0,1099511627776]}}"#;
+    let path = write(&folder, "large.safetensors", &safetensors(header, 0));
+    let long = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    if long.set_len(8 + header.len() as u64 + (1 << 40)).is_ok() {
+        let file = Checkpoint::open(&path).unwrap();
+        assert!(matches!(file.read_f32("w"), Err(CheckpointError::TooLarge { .. })));
+    }
+}
+
+#[test]
+fn a_failed_export_leaves_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(&folder, "out.safetensors", b"precious");
+    let wrong = [("w".to_owned(), vec![3], TensorData::F32(vec![1.0; 2]))];
+    says(&write_safetensors(&path, &wrong, &BTreeMap::new()).unwrap_err().to_string(), &["2 numbers", "room for 3"]);
+    let right = ("w".to_owned(), vec![2], TensorData::F32(vec![1.0; 2]));
+    let twice = [right.clone(), right.clone()];
+    says(&write_safetensors(&path, &twice, &BTreeMap::new()).unwrap_err().to_string(), &["\"w\" is taken"]);
+    let quantised = TensorData::Raw { dtype: StoredType::Quantised("Q4_0".to_owned()), bytes: vec![0; 18] };
+    assert!(write_safetensors(&path, &[("q".to_owned(), vec![18], quantised)], &BTreeMap::new()).is_err());
+    let source = Checkpoint::open(&fixture("plain.npz")).unwrap();
+    let unknown = BTreeMap::from([("nobody".to_owned(), vec![])]);
+    assert!(matches!(rewrite_safetensors(&source, &unknown, &path), Err(CheckpointError::NoTensor { .. })));
+    let short = BTreeMap::from([("bias".to_owned(), vec![0.0; 3])]);
+    assert!(matches!(rewrite_safetensors(&source, &short, &path), Err(CheckpointError::WrongCount { .. })));
+    // Damage that only shows while reading: the compressed data of one member.
+    let mut bytes = fs::read(fixture("deflated.npz")).unwrap();
+    let at = bytes.windows(8).position(|w| w == b"conv.npy").unwrap() + 90;
+    bytes[at..at + 150].fill(0x55);
+    if let Ok(source) = Checkpoint::open(&write(&folder, "bad.npz", &bytes)) {
+        let done = rewrite_safetensors(&source, &BTreeMap::new(), &path);
+        assert!(done.is_err() || !done.unwrap().left_out.is_empty());
+        fs::write(&path, b"precious").unwrap();
+    }
+    let nowhere = folder.path().join("no/such/folder/a.safetensors");
+    says(&write_safetensors(&nowhere, &[right.clone()], &BTreeMap::new()).unwrap_err().to_string(), &["could not write"]);
+    assert!(write_safetensors(folder.path(), &[right], &BTreeMap::new()).is_err());
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+    let left = fs::read_dir(folder.path()).unwrap().filter(|f| f.as_ref().unwrap().path().extension() == Some("part".as_ref()));
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn names_of_a_pickle_that_refers_to_itself_end() {
+    // A list in itself, and lists that hold the next one twice, forty deep.
+    let own = b"\x80\x02}q\x00X\x01\x00\x00\x00ah\x00s.".to_vec();
+    let mut doubled = b"\x80\x02]q\x00".to_vec();
+    for level in 1..40u8 {
+        doubled.extend([b']', b'q', level, b'(', b'h', level - 1, b'h', level - 1, b'e']);
+    }
+    doubled.push(b'.');
+    for pickle in [own, doubled] {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        zip.start_file("archive/data.pkl", zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut zip, &pickle).unwrap();
+        let text = message(&zip.finish().unwrap().into_inner(), "loop.pt");
+        says(&text, &["its pickle"]);
+    }
+}
