@@ -1,5 +1,9 @@
 //! Plumb's window and command line: everything that draws or prints. The numbers come from the engine crates.
 
+pub mod panels;
 pub mod shell;
+mod start;
 pub mod theme;
 pub mod widgets;
+
+pub use start::start;

@@ -3,7 +3,17 @@
 pub mod commands;
 pub mod dialogs;
 pub mod home;
+mod job_tray;
+mod journal;
+pub mod layout;
+mod markdown;
 pub mod notify;
+mod palette;
 pub mod panel;
 pub mod registry;
+pub mod runs;
 pub mod settings;
+mod settings_page;
+mod toasts;
+pub mod window;
+pub mod workbench;

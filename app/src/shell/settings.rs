@@ -83,6 +83,11 @@ impl Settings {
         stored
     }
 
+    /// Read the file and change nothing on disk; the defaults if it cannot be read. For the time before the window.
+    pub fn load_quietly(path: &Path) -> Self {
+        plumb_core::preset::read_ron(path).unwrap_or_default()
+    }
+
     /// Write the file, whole or not at all.
     pub fn save(&self, path: &Path) -> Result<(), String> {
         plumb_core::preset::write_ron(path, self).map_err(|error| error.to_string())

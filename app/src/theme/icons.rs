@@ -1,4 +1,4 @@
-//! Icons: line drawings from Lucide (ISC licence, see `assets/icons/LICENSE.txt`), tinted by role.
+//! Icons: line drawings from Lucide (ISC licence, see `assets/icons/LICENSE.txt`) and the plumb bob, tinted by role.
 
 use egui::{Color32, Image, ImageSource, Response, Ui, load::Bytes, vec2};
 
@@ -65,6 +65,7 @@ icons! {
     Monitor => "monitor",
     Moon => "moon",
     Play => "play",
+    PlumbMark => "plumb-mark",
     Plus => "plus",
     Redo => "redo-2",
     Refresh => "refresh-cw",
