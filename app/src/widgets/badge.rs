@@ -83,12 +83,12 @@ pub fn paint_mark(ui: &Ui, rect: Rect, mark: Mark, color: Color32) {
 
 /// Shape and word.
 pub fn badge(ui: &mut Ui, mark: Mark, tone: Tone, word: &str) -> Response {
-    let color = tone.color(&ui.tokens());
+    let color = tone.color(ui.tokens());
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         let (rect, _) = ui.allocate_exact_size(vec2(11.0, 14.0), Sense::hover());
         paint_mark(ui, rect, mark, color);
-        ui.add(egui::Label::new(RichText::new(word).small().color(ui.tokens().text)).truncate())
+        ui.add(egui::Label::new(RichText::new(word).small().color(ui.tokens().text)).extend())
     })
     .inner
 }

@@ -90,6 +90,8 @@ fn plot(ui: &mut Ui, id: Id, size: Vec2, chart: &Chart, outcome: &mut ChartOutco
         .height(size.y)
         .x_axis_label(egui::RichText::new(&chart.x.label).small().color(tokens.text_weak))
         .y_axis_label(egui::RichText::new(&chart.y.label).small().color(tokens.text_weak))
+        .grid_color(tokens.border_strong)
+        .grid_fade(0.9)
         .allow_scroll(false)
         .allow_boxed_zoom(false)
         .set_margin_fraction(vec2(0.03, 0.08))
@@ -121,11 +123,11 @@ fn plot(ui: &mut Ui, id: Id, size: Vec2, chart: &Chart, outcome: &mut ChartOutco
     }
     let shown = plot.show(ui, |plot| {
         for series in &chart.series {
-            draw_series(plot, series, chart, &tokens);
+            draw_series(plot, series, chart, tokens);
         }
         for level in &chart.levels {
             if let Some(height) = place(level.value, y_log) {
-                plot.hline(level_line(level, height, &tokens));
+                plot.hline(level_line(level, height, tokens));
             }
         }
     });
@@ -187,7 +189,7 @@ fn draw_series<'a>(plot: &mut egui_plot::PlotUi<'a>, series: &'a Series, chart: 
 }
 
 fn level_line(level: &Level, height: f64, tokens: &Tokens) -> HLine {
-    let color = level.color.map_or(tokens.accent, |color| tokens.series[color % tokens.series.len()]);
+    let color = level.color.map_or(tokens.text_strong, |color| tokens.series[color % tokens.series.len()]);
     let line = HLine::new(&level.name, height).color(color);
     if level.draggable { line.width(2.0) } else { line.width(1.3).style(LineStyle::Dashed { length: 5.0 }) }
 }

@@ -9,6 +9,10 @@ pub fn choice<T: PartialEq + Copy>(ui: &mut Ui, group: &str, current: &mut T, op
     let mut changed = false;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
+        let mut options: Vec<_> = options.iter().collect();
+        if ui.layout().prefer_right_to_left() {
+            options.reverse();
+        }
         for (value, text, hover) in options {
             let on = *current == *value;
             let response = option(ui, text, on, hover);

@@ -27,7 +27,7 @@ impl ColorMap {
     /// The theme's stops of this map.
     pub fn stops(self, tokens: &crate::theme::Tokens) -> Vec<Color32> {
         match self {
-            Self::Sequential => tokens.heat.to_vec(),
+            Self::Sequential => tokens.heat.clone(),
             Self::Diverging => vec![tokens.series[0], tokens.surface_sunken, tokens.series[1]],
         }
     }

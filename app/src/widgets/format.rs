@@ -14,7 +14,8 @@ pub fn number(value: f64) -> String {
     } else if size >= 9999.5 {
         grouped(value.round())
     } else {
-        let places = (3 - size.log10().floor() as i32).clamp(0, 7) as usize;
+        // From 0.1 up three places line up in a column; below, four digits.
+        let places = if size >= 0.1 { 3 - size.log10().floor().max(0.0) as usize } else { 7.min(3 - size.log10().floor() as i32) as usize };
         minus(&format!("{value:.places$}"))
     }
 }

@@ -60,7 +60,7 @@ impl HeatMap {
             return None;
         }
         let tokens = ui.tokens();
-        let stops = grid.map.stops(&tokens);
+        let stops = grid.map.stops(tokens);
         let range = grid.range();
         let key = version.wrapping_mul(2) + u64::from(ui.visuals().dark_mode);
         if self.texture.as_ref().is_none_or(|(old, _)| *old != key) {
@@ -91,7 +91,7 @@ impl HeatMap {
                 );
                 response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));
                 legend(ui, drawn.y, &stops, range);
-                under_cursor(ui, rect, response, grid, &tokens, describe)
+                under_cursor(ui, rect, response, grid, tokens, describe)
             })
             .inner;
         Some(response)

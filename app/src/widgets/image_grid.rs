@@ -49,7 +49,7 @@ impl ImageGrid {
             return;
         }
         let tokens = ui.tokens();
-        let stops = ColorMap::Diverging.stops(&tokens);
+        let stops = ColorMap::Diverging.stops(tokens);
         let range = symmetric_range(vector.values);
         let key = version.wrapping_mul(2) + u64::from(ui.visuals().dark_mode);
         // The atlas is about square, so that many channels stay under the largest texture side.

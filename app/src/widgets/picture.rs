@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use egui::epaint::{ClippedPrimitive, ImageData, Primitive, Vertex};
-use egui::{Color32, Context, Mesh, Pos2, RawInput, Rect, TextureId, TexturesDelta, Ui, Vec2, ViewportId};
+use egui::{Color32, Context, Mesh, Pos2, RawInput, Rect, TextureFilter, TextureId, TexturesDelta, Ui, Vec2, ViewportId};
 
 /// Pixels per point of a saved picture.
 const SCALE: f32 = 2.0;
@@ -55,6 +55,7 @@ fn render(like: &Context, size: Vec2, content: &mut dyn FnMut(&mut Ui)) -> (usiz
 
 struct Texture {
     size: [usize; 2],
+    smooth: bool,
     pixels: Vec<Color32>,
 }
 
@@ -90,7 +91,8 @@ impl Painter {
                         }
                     }
                     _ => {
-                        self.textures.insert(id, Texture { size: image.size, pixels: image.pixels.clone() });
+                        let smooth = delta.options.magnification == TextureFilter::Linear;
+                        self.textures.insert(id, Texture { size: image.size, smooth, pixels: image.pixels.clone() });
                     }
                 }
             }
@@ -157,9 +159,14 @@ fn triangle_into(pixels: &mut [Color32], stride: usize, texture: &Texture, v: [V
     }
 }
 
-/// Between the four nearest texels, each channel in 0..=255.
+/// Between the four nearest texels, or the one under the point, each channel in 0..=255.
 fn lookup(texture: &Texture, u: f32, v: f32) -> [f32; 4] {
     let [w, h] = texture.size;
+    if !texture.smooth {
+        let x = ((u * w as f32).max(0.0) as usize).min(w - 1);
+        let y = ((v * h as f32).max(0.0) as usize).min(h - 1);
+        return [0, 1, 2, 3].map(|c| f32::from(texture.pixels[y * w + x][c]));
+    }
     let x = (u * w as f32 - 0.5).clamp(0.0, (w - 1) as f32);
     let y = (v * h as f32 - 0.5).clamp(0.0, (h - 1) as f32);
     let (x0, y0) = (x.floor() as usize, y.floor() as usize);

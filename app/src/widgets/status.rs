@@ -3,7 +3,7 @@
 use egui::{Frame, Margin, ProgressBar, RichText, Role, Sense, Ui, WidgetInfo, vec2};
 use plumb_core::Progress;
 
-use crate::theme::UiExt as _;
+use crate::theme::{Icon, UiExt as _};
 use crate::widgets::format;
 
 /// What is being done and how far it is, with a button to stop it. True if the button was pressed.
@@ -14,14 +14,17 @@ pub fn busy(ui: &mut Ui, reason: &str, progress: Option<&Progress>) -> bool {
     ui.horizontal(|ui| {
         let fraction = progress.and_then(Progress::fraction);
         let what = progress.map(|p| p.what.as_str()).filter(|what| !what.is_empty()).unwrap_or(reason);
-        let bar = ui.add(ProgressBar::new(fraction.unwrap_or(0.0)).desired_width(120.0).desired_height(6.0));
-        bar.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, reason));
-        bar.on_hover_text(reason);
+        let mark = match fraction {
+            Some(fraction) => ui.add(ProgressBar::new(fraction).desired_width(120.0).desired_height(6.0)),
+            None => ui.add(Icon::Loader.image(15.0, ui.tokens().accent)),
+        };
+        mark.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, reason));
+        mark.on_hover_text(reason);
         let mut text = what.to_owned();
         if let Some(left) = progress.and_then(Progress::seconds_left).filter(|left| *left > 2.0) {
             text += &format!(", about {} left", format::seconds(f64::from(left)));
         }
-        stop = ui.small_button("Stop").on_hover_text(format!("Stop: {reason}")).clicked();
+        stop = ui.button("Stop").on_hover_text(format!("Stop: {reason}")).clicked();
         ui.add(egui::Label::new(RichText::new(text).small().color(ui.tokens().text_weak)).truncate());
     });
     stop
@@ -44,7 +47,7 @@ pub fn error_box(ui: &mut Ui, title: &str, reason: &str) -> bool {
                 ui.vertical(|ui| {
                     ui.label(RichText::new(title).strong().color(tokens.text_strong));
                     ui.add(egui::Label::new(RichText::new(reason).color(tokens.text)).wrap());
-                    dismissed = ui.small_button("Dismiss").clicked();
+                    dismissed = ui.button("Dismiss").clicked();
                 });
             });
         });

@@ -352,14 +352,14 @@ impl<R: Rows> TableDelegate for Delegate<'_, R> {
         let full = ui.max_rect();
         let band = Rect::from_x_y_ranges(full.x_range(), full.y_range());
         if selected {
-            let strength = if self.focused { 0.28 } else { 0.18 };
-            ui.painter().rect_filled(band, 0, tokens.accent.gamma_multiply(strength));
+            let strength = if self.focused { 1.0 } else { 0.7 };
+            ui.painter().rect_filled(band, 0, tokens.accent_quiet.gamma_multiply(strength));
             if fixed {
                 let bar = Rect::from_min_size(band.min, egui::vec2(3.0, band.height()));
                 ui.painter().rect_filled(bar, 0, tokens.accent);
             }
         } else if ui.rect_contains_pointer(band) {
-            ui.painter().rect_filled(band, 0, tokens.text.gamma_multiply(0.06));
+            ui.painter().rect_filled(band, 0, tokens.surface_hover);
         }
         ui.painter().hline(band.x_range(), band.bottom() - 0.5, (1.0, tokens.border.gamma_multiply(0.5)));
         if response.clicked() {

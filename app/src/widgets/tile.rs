@@ -34,7 +34,7 @@ impl Tile<'_> {
                     ui.spacing_mut().item_spacing.y = 1.0;
                     let label = |text: RichText| Label::new(text).truncate().selectable(false);
                     ui.add(label(RichText::new(self.name).small().color(tokens.text_weak)));
-                    ui.add(label(RichText::new(&self.value).size(18.0).strong().color(tokens.text_strong)));
+                    ui.add(label(crate::theme::semibold(&self.value).size(18.0).color(tokens.text_strong)));
                     ui.add(label(RichText::new(&self.detail).small().color(tokens.text_weak)));
                 });
             });

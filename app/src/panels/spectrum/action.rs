@@ -71,4 +71,6 @@ pub enum Work {
     Export,
     /// Reading training curves.
     Curves,
+    /// Training.
+    Training,
 }

@@ -236,7 +236,8 @@ fn effect(ui: &mut Ui, view: &ClipView<'_>) {
 pub fn chart(preview: &ClipPreview, to: f64, log: bool) -> Chart {
     let draw = if preview.before.len() <= 64 { Draw::Dots } else { Draw::Line };
     let mut series = vec![Series::ranked("before", &preview.before, draw, 0)];
-    for (i, outcome) in preview.outcomes.iter().enumerate() {
+    // The method asked for is drawn last, on top of those it is compared with.
+    for (i, outcome) in preview.outcomes.iter().enumerate().rev() {
         let draw = if i == 0 { draw } else { Draw::Dashed };
         series.push(Series::ranked(method_name(outcome.method), &outcome.sigma, draw, i + 1));
     }

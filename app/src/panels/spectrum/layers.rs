@@ -103,7 +103,7 @@ pub fn status_ui(ui: &mut Ui, all: &[Status]) {
     for status in rest {
         let (mark, tone) = status.look();
         let (rect, response) = ui.allocate_exact_size(egui::vec2(12.0, 14.0), egui::Sense::hover());
-        paint_mark(ui, rect, mark, tone.color(&ui.tokens()));
+        paint_mark(ui, rect, mark, tone.color(ui.tokens()));
         response.on_hover_text(format!("{}\n{}", status.word(), status.meaning()));
     }
 }

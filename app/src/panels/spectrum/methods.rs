@@ -29,7 +29,7 @@ pub fn convergence(name: &str, traces: &[Trace], best: Option<f64>) -> Chart {
     });
     Chart {
         title: format!("Convergence for {name}"),
-        x: Axis::linear("applications of MᵀM to a vector"),
+        x: Axis::linear("applications of M and its adjoint to a vector"),
         y: Axis::linear("estimate of σ₁"),
         series: series.collect(),
         levels: best

@@ -54,7 +54,7 @@ pub fn energy(layer: &LayerReport) -> Chart {
     Chart {
         title: format!("Cumulative energy of {}", layer.name),
         x: Axis::linear("number of singular values"),
-        y: Axis::linear("share of ‖M‖_F²"),
+        y: Axis::linear("share of the energy"),
         series: vec![Series::pairs("share", shares, Draw::Line, 0)],
         include_y: vec![0.0, 1.0],
         ..Chart::default()
@@ -111,6 +111,7 @@ pub fn ui(ui: &mut Ui, detail: &LayerDetail, log: &mut bool) -> Option<SaveReque
         let below = (whole - gap - top).max(150.0);
         show(ui, Plot::Values, top, log);
         ui.add_space(gap);
+        ui.spacing_mut().item_spacing.x = 20.0;
         ui.columns(2, |columns| {
             show(&mut columns[0], Plot::Energy, below, log);
             show(&mut columns[1], Plot::Histogram, below, log);

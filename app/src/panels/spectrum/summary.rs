@@ -55,7 +55,7 @@ pub fn tiles(
             Some(total) if total > layers.len() => format!("{} of {total}", layers.len()),
             _ => format::count(layers.len()),
         },
-        detail: if skipped == 0 { "nothing skipped".to_owned() } else { format!("{skipped} tensors skipped") },
+        detail: if skipped == 0 { "nothing skipped".to_owned() } else { format!("{} skipped", format::counted(skipped, "tensor", "tensors")) },
         meaning: "Weights that stand for a linear map. Other tensors are listed under the table with the reason.",
         exact: layers.len().to_string(),
     }];
@@ -72,7 +72,7 @@ pub fn tiles(
             name: "Product of σ₁",
             value: power_of_ten(product.log10),
             detail: format!("over {}", format::counted(product.layers, "layer", "layers")),
-            meaning: "Σ₁ of every convolution and dense layer multiplied. For a plain chain with activations of slope at most one this bounds how much the network can stretch a change of its input; residual branches and batch norms are not counted.",
+            meaning: "σ₁ of every convolution and dense layer multiplied. For a plain chain with activations of slope at most one this bounds how much the network can stretch a change of its input; residual branches and batch norms are not counted.",
             exact: 10f64.powf(product.log10).to_string(),
         });
     }

@@ -1,10 +1,12 @@
 //! σ₁ per layer over the epochs of a run folder.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use egui::{Id, RichText, ScrollArea, Ui};
+use plumb_core::run_folder::{Metric, RunFolder};
 use plumb_core::{Ctl, Error, Job};
+use plumb_spectrum::train::SIGMA_PREFIX;
 
 use super::action::{Action, Work};
 use crate::theme::UiExt as _;
@@ -25,29 +27,19 @@ pub struct Curves {
     pub others: BTreeMap<String, Vec<[f64; 2]>>,
 }
 
-const PREFIX: &str = "sigma1/";
-
-/// Read the lines of a `metrics.jsonl`. A line that is not an object of numbers is left out.
-pub fn parse(text: &str) -> (Curves, usize) {
-    let mut curves = Curves::default();
-    let mut unreadable = 0;
-    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(line) else {
-            unreadable += 1;
-            continue;
-        };
-        let number = |key: &str| fields.get(key).and_then(serde_json::Value::as_f64);
-        let epoch = number("epoch").or_else(|| number("step")).unwrap_or(index as f64);
-        for (key, value) in &fields {
-            let Some(value) = value.as_f64().filter(|_| key != "epoch" && key != "step") else { continue };
-            let (map, name) = match key.strip_prefix(PREFIX) {
+/// The curves in the measurements of a run.
+pub fn curves(folder: PathBuf, metrics: &[Metric]) -> Curves {
+    let mut curves = Curves { folder, ..Curves::default() };
+    for metric in metrics {
+        for (key, value) in &metric.values {
+            let (map, name) = match key.strip_prefix(SIGMA_PREFIX) {
                 Some(layer) => (&mut curves.sigma1, layer),
                 None => (&mut curves.others, key.as_str()),
             };
-            map.entry(name.to_owned()).or_default().push([epoch, value]);
+            map.entry(name.to_owned()).or_default().push([metric.step as f64, *value]);
         }
     }
-    (curves, unreadable)
+    curves
 }
 
 /// Reads the curves of a run folder.
@@ -63,30 +55,20 @@ impl Job for ReadCurves {
     }
 
     fn run(self, ctl: &Ctl) -> Result<Curves, Error> {
-        let path = self.0.join("metrics.jsonl");
-        let text = std::fs::read_to_string(&path).map_err(|error| {
-            Error::Failed(format!(
-                "this run has no training curves: {} could not be read ({error}). Open a folder written by a training run",
-                path.display()
-            ))
-        })?;
+        let run = RunFolder::open(&self.0).map_err(|error| Error::failed(&error))?;
         ctl.check()?;
-        let (mut curves, unreadable) = parse(&text);
-        if unreadable > 0 {
-            ctl.warn(path.display().to_string(), format!("{unreadable} lines could not be read and were left out"));
+        for problem in &run.problems {
+            ctl.warn(self.0.display().to_string(), problem.clone());
         }
+        let curves = curves(self.0, &run.metrics);
         if curves.sigma1.is_empty() {
-            let reason = "holds no σ₁ curves (keys that begin with sigma1/). Train with spectra switched on";
-            return Err(Error::Failed(format!("{} {reason}", path.display())));
+            return Err(Error::Failed(format!(
+                "this run has no σ₁ curves: no measurement in {} begins with {SIGMA_PREFIX}. Open a folder written by a training run",
+                curves.folder.display()
+            )));
         }
-        curves.folder = self.0;
         Ok(curves)
     }
-}
-
-/// Whether a folder looks like a run.
-pub fn is_run(path: &Path) -> bool {
-    path.is_dir() && (path.join("metrics.jsonl").is_file() || path.join("report.json").is_file())
 }
 
 /// The chart of the curves that are switched on.
@@ -188,11 +170,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_become_curves_and_bad_lines_are_counted() {
-        let text = "{\"epoch\":1,\"sigma1/conv.weight\":2.5,\"accuracy\":0.5}\nnot json\n\n{\"epoch\":2,\"sigma1/conv.weight\":2.0}\n";
-        let (curves, unreadable) = parse(text);
-        assert_eq!(unreadable, 1);
+    fn measurements_become_curves() {
+        let metric = |step: u64, sigma: f64| Metric {
+            step,
+            values: BTreeMap::from([("sigma1/conv.weight".to_owned(), sigma), ("accuracy".to_owned(), 0.5)]),
+        };
+        let curves = curves(PathBuf::new(), &[metric(1, 2.5), metric(2, 2.0)]);
         assert_eq!(curves.sigma1["conv.weight"], vec![[1.0, 2.5], [2.0, 2.0]]);
-        assert_eq!(curves.others["accuracy"], vec![[1.0, 0.5]]);
+        assert_eq!(curves.others["accuracy"], vec![[1.0, 0.5], [2.0, 0.5]]);
     }
 }

@@ -1,0 +1,3 @@
+//! One folder per method: what it shows, its state, one file per region, its help page.
+
+pub mod spectrum;
