@@ -1,5 +1,7 @@
 //! What comes out: serialisable, with all that the screen shows.
 
+mod table;
+
 use serde::{Deserialize, Serialize};
 
 use crate::geometry::{Geometry, OpKind};
