@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p plumb-spectrum --bench conv` prints GFLOP/s (2 · multiply-adds / second).
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 use candle_core::{Device, Tensor, Var};
 use divan::counter::ItemsCount;
 use plumb_core::random::Random;
@@ -29,8 +31,7 @@ fn main() {
 fn op((inputs, outputs, n, stride, k): (usize, usize, usize, usize, usize)) -> ConvOp<f32> {
     let mut random = Random::new(0, "bench");
     let weight = (0..outputs * inputs * k * k).map(|_| random.normal() as f32).collect();
-    let geometry =
-        Geometry { input: [n, n], padding: [k / 2; 2], stride: [stride; 2], ..Geometry::default() };
+    let geometry = Geometry { input: [n, n], padding: [k / 2; 2], stride: [stride; 2], ..Geometry::default() };
     ConvOp::new(weight, &[outputs, inputs, k, k], &geometry).unwrap()
 }
 

@@ -5,6 +5,8 @@
 //! the same operator. `-- --candle` adds the plain iteration through candle's automatic differentiation, the
 //! paper's own route (minutes); `-- --krylov` leaves the plain iteration out; a layer's number picks that layer.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
@@ -59,12 +61,7 @@ fn layer(index: usize, shape: [usize; 5]) -> Layer {
 }
 
 fn reference(layer: &Layer) -> Vec<f64> {
-    let options = KrylovOptions {
-        k: WANTED,
-        tolerance: 1e-4,
-        max_applications: 20_000,
-        ..KrylovOptions::default()
-    };
+    let options = KrylovOptions { k: WANTED, tolerance: 1e-4, max_applications: 20_000, ..KrylovOptions::default() };
     let found = block_krylov(&layer.double, &options, &Ctl::new(1)).unwrap();
     assert!(found.converged, "the reference must converge");
     found.sigma
@@ -116,7 +113,10 @@ fn main() {
         totals[0] += seconds;
         let [inputs, outputs, n, stride, k] = shape;
         let error = worst(&found.sigma, &exact);
-        print!("{index:>5}  {inputs:>3}×{outputs:<3} {n:>3}/{stride} {k}×{k}  {seconds:>9.4} {:>8}  {error:.1e}", found.iterations);
+        print!(
+            "{index:>5}  {inputs:>3}×{outputs:<3} {n:>3}/{stride} {k}×{k}  {seconds:>9.4} {:>8}  {error:.1e}",
+            found.iterations
+        );
         if !has("--krylov") {
             let (steps, seconds) = plain(&layer.single, &exact);
             totals[1] += seconds;

@@ -143,3 +143,18 @@ pub(crate) fn add_scaled<T: Real>(to: &mut [T], factor: f64, from: &[T]) {
         *to += factor * from;
     }
 }
+
+/// `vector /= length`; zeros where the length is not above `floor`.
+pub(crate) fn divide<T: Real>(vector: &mut [T], length: f64, floor: f64) {
+    let factor = if length > floor { T::of(1.0 / length) } else { T::default() };
+    for value in vector {
+        *value *= factor;
+    }
+}
+
+/// Bring a vector to length 1, and give the length it had.
+pub(crate) fn normalise<T: Real>(vector: &mut [T]) -> f64 {
+    let length = dot(vector, vector).sqrt();
+    divide(vector, length, 0.0);
+    length
+}

@@ -4,7 +4,7 @@ use faer::{Accum, Mat, Par, c64};
 use plumb_core::Ctl;
 use plumb_core::random::Random;
 
-use crate::blocks::dot;
+use crate::blocks::{dot, normalise};
 use crate::fourier::Fourier;
 use crate::geometry::{Geometry, PaddingMode};
 use crate::op::{DenseOp, GeometryError, LinearOp, Real};
@@ -164,12 +164,4 @@ pub fn power_estimate<T: Real, O: LinearOp<T> + ?Sized>(
     op.apply(&v, 1, &mut u);
     let norm = dot(&u, &u).sqrt();
     if norm.is_finite() { Ok(norm) } else { Err(SpectrumError::NotFinite) }
-}
-
-fn normalise<T: Real>(vector: &mut [T]) {
-    let norm = dot(vector, vector).sqrt();
-    if norm > 0.0 {
-        let scale = T::of(1.0 / norm);
-        vector.iter_mut().for_each(|value| *value *= scale);
-    }
 }

@@ -57,7 +57,11 @@ pub fn matrix<T: Real, O: LinearOp<T> + ?Sized>(op: &O, ctl: &Ctl) -> Result<Mat
             units[b * count + first + b] = T::of(1.0);
         }
         let images = &mut images[..batch * other];
-        if by_rows { op.adjoint(&units, batch, images) } else { op.apply(&units, batch, images) }
+        if by_rows {
+            op.adjoint(&units, batch, images);
+        } else {
+            op.apply(&units, batch, images);
+        }
         for (b, image) in images.chunks_exact(other).enumerate() {
             for (at, &value) in image.iter().enumerate() {
                 let place = if by_rows { (first + b, at) } else { (at, first + b) };
@@ -96,7 +100,16 @@ pub fn triplets<T: Real, O: LinearOp<T> + ?Sized>(
     let u = (0..k).flat_map(|j| column(svd.U(), j)).collect();
     let v = (0..k).flat_map(|j| column(svd.V(), j)).collect();
     let trace = sigma.first().map(|&sigma| TraceStep { applications: 0, sigma }).into_iter().collect();
-    Ok(SingularTriplets { sigma, u, v, residual: T::EPSILON, converged: true, iterations: 0, trace, method: Method::Dense })
+    Ok(SingularTriplets {
+        sigma,
+        u,
+        v,
+        residual: T::EPSILON,
+        converged: true,
+        iterations: 0,
+        trace,
+        method: Method::Dense,
+    })
 }
 
 fn svd_failed(error: impl std::fmt::Debug) -> SpectrumError {

@@ -68,13 +68,8 @@ impl<T: Real> Fourier<T> {
         // A conv1d has no second axis to step along.
         let along = |pair: [usize; 2]| if shape.len() == 3 { [1, pair[1]] } else { pair };
         let (stride, dilation) = (along(geometry.stride), along(geometry.dilation));
-        let mut grid = geometry.input;
-        let mut fits = true;
-        for axis in 0..2 {
-            let input = geometry.input[axis];
-            grid[axis] = input.div_ceil(stride[axis]) * stride[axis];
-            fits &= grid[axis] == input && output[axis] == input / stride[axis];
-        }
+        let grid = [0, 1].map(|axis| geometry.input[axis].next_multiple_of(stride[axis]));
+        let fits = grid == geometry.input && [0, 1].map(|axis| grid[axis] / stride[axis]) == output;
         let circular = geometry.padding_mode == PaddingMode::Circular;
         let note = if circular && fits {
             "Exact: the padding is circular, so these are the layer's own singular values."
@@ -101,9 +96,7 @@ impl<T: Real> Fourier<T> {
     /// The same kernel on a larger grid.
     #[must_use]
     pub fn on_grid(mut self, grid: [usize; 2]) -> Self {
-        for axis in 0..2 {
-            self.grid[axis] = grid[axis].max(1).div_ceil(self.stride[axis]) * self.stride[axis];
-        }
+        self.grid = [0, 1].map(|axis| grid[axis].max(1).next_multiple_of(self.stride[axis]));
         self.exact = false;
         self
     }

@@ -10,7 +10,7 @@ use plumb_core::random::Random;
 
 use crate::blocks::{add_combination, combination, dots, orthonormal, symmetric_eigen};
 use crate::op::{LinearOp, Real};
-use crate::singular::{SingularTriplets, SpectrumError, TraceStep, ritz};
+use crate::singular::{SingularTriplets, SpectrumError, Ritz, TraceStep, ritz};
 use crate::spec::Method;
 
 /// What is asked of the iteration.
@@ -180,8 +180,10 @@ pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
 
         let m = basis.count();
         let residual = |i: usize| {
-            let quadratic = |a: usize, b: usize| vectors[(m - count + a, i)] * rest[(a, b)] * vectors[(m - count + b, i)];
-            let square: f64 = (0..count).flat_map(|a| (0..count).map(move |b| (a, b))).map(|(a, b)| quadratic(a, b)).sum();
+            let quadratic =
+                |a: usize, b: usize| vectors[(m - count + a, i)] * rest[(a, b)] * vectors[(m - count + b, i)];
+            let square: f64 =
+                (0..count).flat_map(|a| (0..count).map(move |b| (a, b))).map(|(a, b)| quadratic(a, b)).sum();
             // (MᵀM v − σ² v) / σ, against σ₁; a value that is zero to rounding is as good as it gets.
             square.max(0.0).sqrt() / (values[i].max(T::EPSILON * top) * top).sqrt()
         };
@@ -253,7 +255,7 @@ fn finish<T: Real, O: LinearOp<T> + ?Sized>(
     trace: Vec<TraceStep>,
 ) -> Result<SingularTriplets<T>, SpectrumError> {
     let len = normal.len;
-    let (sigma, near, far) = ritz(best, len, |x, y| normal.half(x, y), normal.other)?;
+    let Ritz { sigma, near, far } = ritz(best, len, |x, y| normal.half(x, y), normal.other)?;
     let mut back = vec![T::default(); near.len()];
     normal.back(&far, &mut back);
     let top = sigma.first().copied().unwrap_or(0.0).max(f64::MIN_POSITIVE);
@@ -262,8 +264,7 @@ fn finish<T: Real, O: LinearOp<T> + ?Sized>(
         .zip(near.chunks_exact(len))
         .zip(&sigma)
         .map(|((back, near), &sigma)| {
-            let square: f64 =
-                back.iter().zip(near).map(|(b, n)| (b.double() - sigma * n.double()).powi(2)).sum();
+            let square: f64 = back.iter().zip(near).map(|(b, n)| (b.double() - sigma * n.double()).powi(2)).sum();
             square.sqrt() / top
         })
         .fold(0.0, f64::max);

@@ -6,7 +6,7 @@
 use plumb_core::Ctl;
 use plumb_core::random::Random;
 
-use crate::blocks::{add_scaled, dot};
+use crate::blocks::{add_scaled, dot, normalise};
 use crate::op::{LinearOp, Real};
 use crate::singular::{SingularTriplets, SpectrumError, TraceStep, ritz};
 use crate::spec::Method;
@@ -80,7 +80,7 @@ pub fn power_qr_until<T: Real, O: LinearOp<T> + ?Sized>(
         op.adjoint(&images, k, &mut next);
         steps += 1;
         // Of orthonormal vectors the images tell how far they are from singular vectors.
-        let settled = steps > 1 && options.tolerance.is_some_and(|tolerance| spread(&x, &next, inputs) <= tolerance);
+        let settled = steps > 1 && options.tolerance.is_some_and(|tolerance| spread(&x, &next, inputs) <= 0.8 * tolerance);
         add_scaled(&mut next, options.shift, &x);
         std::mem::swap(&mut x, &mut next);
         for (estimate, diagonal) in estimates.iter_mut().zip(thin_qr(&mut x, inputs)) {
@@ -96,7 +96,8 @@ pub fn power_qr_until<T: Real, O: LinearOp<T> + ?Sized>(
         }
     }
     let (sigma, v, u) = if options.ritz {
-        ritz(&x, inputs, |x, y| op.apply(x, k, y), outputs)?
+        let found = ritz(&x, inputs, |x, y| op.apply(x, k, y), outputs)?;
+        (found.sigma, found.near, found.far)
     } else {
         let mut order: Vec<usize> = (0..k).collect();
         order.sort_by(|&a, &b| estimates[b].total_cmp(&estimates[a]));
@@ -104,9 +105,7 @@ pub fn power_qr_until<T: Real, O: LinearOp<T> + ?Sized>(
         let mut u = vec![T::default(); k * outputs];
         op.apply(&v, k, &mut u);
         for u in u.chunks_exact_mut(outputs) {
-            let norm = dot(u, u).sqrt();
-            let scale = if norm > 0.0 { T::of(1.0 / norm) } else { T::default() };
-            u.iter_mut().for_each(|value| *value *= scale);
+            normalise(u);
         }
         (order.iter().map(|&i| estimates[i]).collect(), v, u)
     };
@@ -130,7 +129,8 @@ pub fn power_qr_until<T: Real, O: LinearOp<T> + ?Sized>(
     })
 }
 
-/// Largest `‖MᵀM x − ⟨x, MᵀM x⟩ x‖ / λ₁` over unit vectors `x` with images `MᵀM x`.
+/// Largest `‖MᵀM x − σ² x‖ / (σ σ₁)`, `σ² = ⟨x, MᵀM x⟩`, over unit vectors `x` with images `MᵀM x`: the
+/// residual of the singular triplets these vectors stand for.
 fn spread<T: Real>(x: &[T], images: &[T], len: usize) -> f64 {
     let values: Vec<(f64, f64)> = x
         .chunks_exact(len)
@@ -141,7 +141,7 @@ fn spread<T: Real>(x: &[T], images: &[T], len: usize) -> f64 {
         })
         .collect();
     let top = values.iter().map(|&(value, _)| value).fold(f64::MIN_POSITIVE, f64::max);
-    values.iter().map(|&(_, rest)| rest / top).fold(0.0, f64::max)
+    values.iter().map(|&(value, rest)| rest / (value.max(T::EPSILON * top) * top).sqrt()).fold(0.0, f64::max)
 }
 
 /// Gram–Schmidt, each vector twice, in place. Gives the diagonal of R.
@@ -156,10 +156,7 @@ fn thin_qr<T: Real>(x: &mut [T], len: usize) -> Vec<f64> {
                 add_scaled(vector, -share, q);
             }
         }
-        let norm = dot(vector, vector).sqrt();
-        let scale = if norm > 0.0 { T::of(1.0 / norm) } else { T::default() };
-        vector.iter_mut().for_each(|value| *value *= scale);
-        diagonal.push(norm);
+        diagonal.push(normalise(vector));
     }
     diagonal
 }

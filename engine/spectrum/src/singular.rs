@@ -3,11 +3,11 @@
 use plumb_core::{Cancelled, Ctl};
 
 use crate::blocks;
+use crate::dense;
 use crate::krylov::{self, KrylovOptions};
 use crate::op::{GeometryError, LinearOp, Real};
 use crate::power_qr::{self, PowerQrOptions};
 use crate::spec::Method;
-use crate::dense;
 
 /// Why there are no singular values.
 #[derive(Debug, thiserror::Error)]
@@ -161,27 +161,33 @@ fn keep<T>(triplets: &mut SingularTriplets<T>, k: usize, inputs: usize, outputs:
     triplets.u.truncate(k * outputs);
 }
 
-/// Rayleigh–Ritz on the span of `basis`, orthonormal vectors on one side of `M`: triplets, best in that span.
-///
-/// `half` takes the basis to the other side. Gives σ, the rotated basis and its normalised images.
+/// What [`ritz`] finds, best triplets in the span first.
+pub(crate) struct Ritz<T> {
+    /// Singular values, descending.
+    pub sigma: Vec<f64>,
+    /// Orthonormal vectors that span what the basis did.
+    pub near: Vec<T>,
+    /// Their images on the other side of `M`, of length 1; zeros where σ is zero to rounding.
+    pub far: Vec<T>,
+}
+
+/// Rayleigh–Ritz on the span of `basis`, orthonormal vectors on one side of `M`. `half` takes them to the other.
 pub(crate) fn ritz<T: Real>(
     basis: &[T],
     len: usize,
     half: impl FnOnce(&[T], &mut [T]),
     image_len: usize,
-) -> Result<(Vec<f64>, Vec<T>, Vec<T>), SpectrumError> {
-    let count = basis.len() / len;
-    let mut images = vec![T::default(); count * image_len];
+) -> Result<Ritz<T>, SpectrumError> {
+    let mut images = vec![T::default(); basis.len() / len * image_len];
     half(basis, &mut images);
     let gram = blocks::dots(&images, &images, image_len);
     let (values, vectors) = blocks::symmetric_eigen(gram.as_ref())?;
     let sigma: Vec<f64> = values.iter().map(|value| value.max(0.0).sqrt()).collect();
-    let rotated = blocks::combination(vectors.as_ref(), basis, len);
-    let mut images = blocks::combination(vectors.as_ref(), &images, image_len);
+    let near = blocks::combination(vectors.as_ref(), basis, len);
+    let mut far = blocks::combination(vectors.as_ref(), &images, image_len);
     let floor = sigma.first().copied().unwrap_or(0.0) * T::EPSILON.sqrt() * 0.1;
-    for (image, &sigma) in images.chunks_exact_mut(image_len).zip(&sigma) {
-        let scale = if sigma > floor { T::of(1.0 / sigma) } else { T::default() };
-        image.iter_mut().for_each(|value| *value *= scale);
+    for (image, &sigma) in far.chunks_exact_mut(image_len).zip(&sigma) {
+        blocks::divide(image, sigma, floor);
     }
-    Ok((sigma, rotated, images))
+    Ok(Ritz { sigma, near, far })
 }

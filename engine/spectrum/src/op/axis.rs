@@ -86,9 +86,8 @@ impl Axis {
 
     /// `counts[t][t']`: outputs for which both taps read the same input pixel. Their entries of `M` add up.
     pub(crate) fn coincidences(&self) -> Vec<Vec<usize>> {
-        let same = |a: &[Option<usize>], b: &[Option<usize>]| {
-            a.iter().zip(b).filter(|(x, y)| x.is_some() && x == y).count()
-        };
+        let same =
+            |a: &[Option<usize>], b: &[Option<usize>]| a.iter().zip(b).filter(|(x, y)| x.is_some() && x == y).count();
         self.source.iter().map(|a| self.source.iter().map(|b| same(a, b)).collect()).collect()
     }
 }

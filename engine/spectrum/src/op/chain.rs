@@ -28,13 +28,8 @@ impl<T: Real> Chain<T> {
         Ok(Self { steps })
     }
 
-    fn run<'a>(
-        steps: impl Iterator<Item = &'a Box<dyn LinearOp<T>>>,
-        x: &[T],
-        batch: usize,
-        y: &mut [T],
-        forward: bool,
-    ) where
+    fn run<'a>(steps: impl Iterator<Item = &'a Box<dyn LinearOp<T>>>, x: &[T], batch: usize, y: &mut [T], forward: bool)
+    where
         T: 'a,
     {
         let mut steps = steps.peekable();

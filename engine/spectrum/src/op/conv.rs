@@ -224,7 +224,7 @@ impl<T: Real> LinearOp<T> for ConvOp<T> {
         for (group, (x, y)) in lanes.chunks_exact(lane_in).zip(out.chunks_exact_mut(lane_out)).enumerate() {
             self.apply_group(group, x, batch, y);
         }
-        from_lanes(out, batch, self.pixels_out(), y);
+        from_lanes(&out, batch, self.pixels_out(), y);
     }
 
     fn adjoint(&self, y: &[T], batch: usize, x: &mut [T]) {
@@ -235,7 +235,7 @@ impl<T: Real> LinearOp<T> for ConvOp<T> {
         for (group, (y, x)) in lanes.chunks_exact(lane_out).zip(out.chunks_exact_mut(lane_in)).enumerate() {
             self.adjoint_group(group, y, batch, x);
         }
-        from_lanes(out, batch, self.pixels_in(), x);
+        from_lanes(&out, batch, self.pixels_in(), x);
     }
 }
 

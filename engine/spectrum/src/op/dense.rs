@@ -80,9 +80,7 @@ impl<T: Real> Kernelled<T> for DenseOp<T> {
     fn weight_gradients(&self, u: &[T], v: &[T], count: usize) -> Vec<Vec<T>> {
         let [outputs, inputs] = self.shape;
         let pairs = (0..count * count).map(|pair| (pair / count, pair % count));
-        pairs
-            .map(|(i, j)| self.weight_gradient(&u[i * outputs..][..outputs], &v[j * inputs..][..inputs], 1))
-            .collect()
+        pairs.map(|(i, j)| self.weight_gradient(&u[i * outputs..][..outputs], &v[j * inputs..][..inputs], 1)).collect()
     }
 
     fn frobenius(&self) -> f64 {

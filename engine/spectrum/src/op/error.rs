@@ -57,7 +57,9 @@ pub enum GeometryError {
         padding: usize,
     },
     /// More pixels are mirrored or wrapped than there are.
-    #[error("along the {axis} {mode} padding of {padding} needs an input of at least {needed} pixels, this one has {input}")]
+    #[error(
+        "along the {axis} {mode} padding of {padding} needs an input of at least {needed} pixels, this one has {input}"
+    )]
     PaddingTooLarge {
         /// Height or width.
         axis: &'static str,

@@ -67,8 +67,10 @@ fn transposed<T: Real>(
                 "an output padding of {extra} needs a stride larger than that, but the stride is {stride}"
             )));
         }
-        let too_large =
-            || GeometryError::TooLarge { what: "the output of a transposed convolution", shape: geometry.input.to_vec() };
+        let too_large = || GeometryError::TooLarge {
+            what: "the output of a transposed convolution",
+            shape: geometry.input.to_vec(),
+        };
         let grown = (geometry.input[axis] - 1)
             .checked_mul(stride)
             .zip((weight_shape[2 + axis] - 1).checked_mul(geometry.dilation[axis]))

@@ -1,5 +1,8 @@
 //! What the numeric tests share: the kernels and geometries of the fixture file.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+#![allow(dead_code)] // each test file uses its part of this
+
 use plumb_core::Ctl;
 use plumb_spectrum::geometry::{Geometry, PaddingMode};
 use plumb_spectrum::op::ConvOp;
@@ -70,24 +73,12 @@ pub fn lcg(shape: &[usize]) -> Vec<f64> {
 
 /// A conv2d geometry with equal numbers on both axes.
 pub fn square(n: usize, padding: usize, mode: PaddingMode, stride: usize) -> Geometry {
-    Geometry {
-        input: [n, n],
-        padding: [padding; 2],
-        padding_mode: mode,
-        stride: [stride; 2],
-        ..Geometry::default()
-    }
+    Geometry { input: [n, n], padding: [padding; 2], padding_mode: mode, stride: [stride; 2], ..Geometry::default() }
 }
 
 /// A conv1d geometry.
 pub fn line(n: usize, padding: usize, mode: PaddingMode, stride: usize) -> Geometry {
-    Geometry {
-        input: [1, n],
-        padding: [0, padding],
-        padding_mode: mode,
-        stride: [1, stride],
-        ..Geometry::default()
-    }
+    Geometry { input: [1, n], padding: [0, padding], padding_mode: mode, stride: [1, stride], ..Geometry::default() }
 }
 
 pub fn ctl() -> Ctl {

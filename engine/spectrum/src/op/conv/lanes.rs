@@ -26,9 +26,9 @@ pub(super) fn to_lanes<T: Real>(x: &[T], batch: usize, pixels: usize) -> Cow<'_,
 }
 
 /// Back to one vector after the other.
-pub(super) fn from_lanes<T: Real>(lanes: Vec<T>, batch: usize, pixels: usize, x: &mut [T]) {
+pub(super) fn from_lanes<T: Real>(lanes: &[T], batch: usize, pixels: usize, x: &mut [T]) {
     if batch <= 1 {
-        x.copy_from_slice(&lanes);
+        x.copy_from_slice(lanes);
         return;
     }
     let len = x.len() / batch;
