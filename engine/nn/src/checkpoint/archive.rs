@@ -24,8 +24,11 @@ const MAX_MEMBERS: usize = 1_000_000;
 /// Deflate cannot do better than about 1032 to 1: a larger claim is a lie.
 const MAX_RATIO: u64 = 1100;
 
+/// Names of what cannot be read, each with the reason.
+type Skipped = Vec<(String, String)>;
+
 /// The members that can be read, in archive order, and those that cannot, with the reason.
-pub(super) fn members(source: &Source) -> Result<(Vec<Member>, Vec<(String, String)>), Fault> {
+pub(super) fn members(source: &Source) -> Result<(Vec<Member>, Skipped), Fault> {
     let damaged = |error: zip::result::ZipError| match error {
         zip::result::ZipError::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => Fault::Io(error),
         other => Fault::broken(format!("its table of contents cannot be read ({other})")),

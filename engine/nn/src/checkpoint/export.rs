@@ -278,3 +278,33 @@ fn adopt_permissions(file: &std::fs::File, target: &Path) -> io::Result<()> {
         Err(_) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk that is full, or a folder that turned read-only, after some bytes.
+    fn fail_with(kind: io::ErrorKind) -> CheckpointError {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.safetensors");
+        std::fs::write(&path, b"precious").unwrap();
+        let error = write_atomically(&path, 3 << 30, |out| {
+            out.write_all(&[0; 10_000])?;
+            Err(kind.into())
+        });
+        assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file was left behind");
+        error.unwrap_err()
+    }
+
+    #[test]
+    fn a_full_disk_changes_nothing_and_says_how_much_is_needed() {
+        let text = fail_with(io::ErrorKind::StorageFull).to_string();
+        assert!(text.contains("not enough space on the disk for 3.0 GiB"), "{text}");
+    }
+
+    #[test]
+    fn a_refused_write_changes_nothing() {
+        assert!(matches!(fail_with(io::ErrorKind::ReadOnlyFilesystem), CheckpointError::Write { .. }));
+    }
+}

@@ -115,6 +115,11 @@ fn stored_type(kind: u32) -> Option<StoredType> {
     })
 }
 
+/// An early end is damage; any other failed read is the system's.
+fn ended(what: &str, error: std::io::Error, at: u64) -> Fault {
+    if error.kind() == std::io::ErrorKind::UnexpectedEof { Fault::broken_at(what, at) } else { Fault::Io(error) }
+}
+
 struct Reader<'a> {
     inner: BufReader<Window<'a>>,
     at: u64,
@@ -124,7 +129,8 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
         let mut bytes = [0; N];
-        self.inner.read_exact(&mut bytes).map_err(|_| Fault::broken_at("its header ends early", self.at))?;
+        let at = self.at;
+        self.inner.read_exact(&mut bytes).map_err(|error| ended("its header ends early", error, at))?;
         self.at += N as u64;
         Ok(bytes)
     }

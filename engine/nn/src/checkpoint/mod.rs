@@ -36,6 +36,9 @@ use data::Place;
 use error::Fault;
 use source::Source;
 
+/// Appends little-endian numbers of a stored type, decoded.
+type Decode<T> = fn(&StoredType, &[u8], &mut Vec<T>) -> Result<(), Fault>;
+
 /// What a reader finds in a file: tensors and where they lie, and everything else worth telling.
 #[derive(Debug, Default)]
 struct Parsed {
@@ -156,19 +159,14 @@ impl Checkpoint {
         self.read_with(name, decode::to_f64)
     }
 
-    fn read_with<T>(
-        &self,
-        name: &str,
-        decode: fn(&StoredType, &[u8], &mut Vec<T>) -> Result<(), Fault>,
-    ) -> Result<Vec<T>, CheckpointError> {
+    fn read_with<T>(&self, name: &str, decode: Decode<T>) -> Result<Vec<T>, CheckpointError> {
         let (entry, place) = self.find(name)?;
         let read = || {
             let count = entry.elements();
-            memory::reserve(
-                &format!("the tensor \"{name}\""),
-                size_of::<T>() as u64 * count as u64,
-                self.memory_limit,
-            )?;
+            // Numbers in another order are held as stored while they are put in order.
+            let stored = if place.strides.is_some() { entry.bytes } else { 0 };
+            let needed = (size_of::<T>() as u64).saturating_mul(count as u64).saturating_add(stored);
+            memory::reserve(&format!("the tensor \"{name}\""), needed, self.memory_limit)?;
             let mut numbers = Vec::with_capacity(count);
             self.stream(entry, place, &mut |bytes| decode(&entry.dtype, bytes, &mut numbers))?;
             Ok(numbers)
@@ -205,7 +203,7 @@ fn extent(shape: &[u64], dtype: &StoredType) -> Result<(Vec<usize>, u64), Fault>
         .iter()
         .filter(|&&axis| axis > 0)
         .try_fold(size, |product, &axis| product.checked_mul(axis))
-        .is_some_and(|bytes| bytes <= isize::MAX as u64);
+        .is_some_and(|bytes| isize::try_from(bytes).is_ok());
     if !fits || shape.len() > MAX_AXES {
         let shown: Vec<_> = shape.iter().take(MAX_AXES).collect();
         return Err(Fault::broken(format!("the shape {shown:?} is larger than any memory")));

@@ -110,7 +110,7 @@ fn shape(text: &str) -> Result<Vec<u64>, Fault> {
         .split(',')
         .map(str::trim)
         .filter(|axis| !axis.is_empty())
-        .map(|axis| axis.trim_end_matches('L').parse().map_err(|_| malformed()))
+        .map(|axis| axis.trim_end_matches('L').parse().ok().ok_or_else(malformed))
         .collect()
 }
 

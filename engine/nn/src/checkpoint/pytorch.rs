@@ -76,7 +76,7 @@ struct Walk<'a> {
     visits: usize,
 }
 
-impl<'a> Walk<'a> {
+impl Walk<'_> {
     /// The part of the checkpoint that holds the model's weights.
     fn unwrap(&mut self, value: &Value, depth: usize) -> Result<Value, Fault> {
         let Some(Node::Dict(pairs)) = self.pickle.node(value) else { return Ok(value.clone()) };

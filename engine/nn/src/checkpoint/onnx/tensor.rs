@@ -21,12 +21,11 @@ const INT32_DATA: u64 = 5;
 const INT64_DATA: u64 = 7;
 const UINT64_DATA: u64 = 11;
 
+/// A tensor, or why it cannot be read.
+type Placed = Result<(TensorEntry, Place), Fault>;
+
 /// The tensor's name, and the tensor or why it cannot be read.
-pub(super) fn parse(
-    wire: &mut Wire,
-    source: &Source,
-    span: Span,
-) -> Result<(String, Result<(TensorEntry, Place), Fault>), Fault> {
+pub(super) fn parse(wire: &mut Wire, source: &Source, span: Span) -> Result<(String, Placed), Fault> {
     let mut message = Message::default();
     wire.fields(span, &mut |wire, number, field| {
         match (number, field) {
@@ -63,7 +62,7 @@ struct Message {
 }
 
 impl Message {
-    fn place(&self, name: &str, source: &Source, span: Span) -> Result<(TensorEntry, Place), Fault> {
+    fn place(&self, name: &str, source: &Source, span: Span) -> Placed {
         let dtype = element_type(self.kind).ok_or_else(|| {
             let what = format!("numbers of ONNX type {} are not readable", self.kind);
             Fault::unsupported(what, "Export the model with float weights")
@@ -122,11 +121,9 @@ impl Message {
         let (Some(at), Some(length)) = (number("offset"), number("length")) else {
             return Err(Fault::broken("the place of its external data is malformed"));
         };
-        let file = Source::open(&path).map_err(|_| {
-            Fault::unsupported(
-                format!("its numbers are in the file \"{shown}\", which cannot be opened"),
-                "Put it beside the model",
-            )
+        let file = Source::open(&path).map_err(|error| {
+            let what = format!("its numbers are in another file, \"{shown}\", which cannot be opened ({error})");
+            Fault::unsupported(what, "Put it beside the model")
         })?;
         let fits = at.checked_add(bytes).is_some_and(|end| end <= file.len());
         if !fits || (length != 0 && length != bytes) {
