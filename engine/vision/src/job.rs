@@ -8,6 +8,7 @@ use plumb_nn::device::{self, DeviceChoice};
 use serde::{Deserialize, Serialize};
 
 use crate::VisionError;
+use crate::evaluate::{self, AccuracyResult};
 use crate::images::ImageSet;
 use crate::nets::{Net, NetSpec};
 use crate::train::{History, LoopSpec, NoHook, TrainHook, train};
@@ -64,6 +65,8 @@ pub struct NetTraining {
 pub struct Trained {
     /// How it went.
     pub history: History,
+    /// Held-out accuracy at the end.
+    pub accuracy: AccuracyResult,
     /// The network as a safetensors file that describes itself.
     pub checkpoint: Vec<u8>,
 }
@@ -80,8 +83,9 @@ impl NetTraining {
         }
         let mut net = Net::new(&spec, self.training.seed, &opened.device)?;
         let history = train(&mut net, &set, &self.training, hook, ctl)?;
+        let accuracy = evaluate::accuracy(&net, &set, &set.test, ctl)?;
         let checkpoint = saved::to_bytes(&net, &set.name, &BTreeMap::new())?;
-        Ok(Trained { history, checkpoint })
+        Ok(Trained { history, accuracy, checkpoint })
     }
 }
 

@@ -48,12 +48,55 @@ pub const EMBEDDED: &[Embedded] = &[
          Its layers were left free."
     ),
     embedded!(
+        "digits-resnet8-clipped",
+        "models",
+        "safetensors",
+        "ResNet-8 on digits, clipped",
+        "The same network from the same seed; every ten steps of training FastClip brought each convolution and the \
+         matrix to a spectral norm of at most 1. Batch norms were left alone."
+    ),
+    embedded!(
         "digits-simpleconv",
         "models",
         "safetensors",
         "SimpleConv on digits",
         "One 3×3 convolution with reflect padding, batch norm and one matrix, trained on 1000 handwritten digits of \
          8×8 pixels. Its layers were left free."
+    ),
+    embedded!(
+        "digits-simpleconv-clipped",
+        "models",
+        "safetensors",
+        "SimpleConv on digits, clipped",
+        "The same network from the same seed; every ten steps of training FastClip brought the convolution and the \
+         matrix to a spectral norm of at most 1. Batch norms were left alone."
+    ),
+];
+
+/// The training runs of the sample models as JSON, with the same names. Wall times are left out (zero), so that
+/// the files are the same each time they are made.
+pub const RUNS: &[Embedded] = &[
+    embedded!("digits-resnet8", "runs", "json", "ResNet-8 on digits", "Loss, accuracy and σ₁ of each layer per epoch."),
+    embedded!(
+        "digits-resnet8-clipped",
+        "runs",
+        "json",
+        "ResNet-8 on digits, clipped",
+        "Loss, accuracy and σ₁ of each layer per epoch, with FastClip every ten steps."
+    ),
+    embedded!(
+        "digits-simpleconv",
+        "runs",
+        "json",
+        "SimpleConv on digits",
+        "Loss, accuracy and σ₁ of each layer per epoch."
+    ),
+    embedded!(
+        "digits-simpleconv-clipped",
+        "runs",
+        "json",
+        "SimpleConv on digits, clipped",
+        "Loss, accuracy and σ₁ of each layer per epoch, with FastClip every ten steps."
     ),
 ];
 
