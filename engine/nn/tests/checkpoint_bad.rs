@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use plumb_nn::checkpoint::{Checkpoint, CheckpointError, StoredType, TensorData, rewrite_safetensors, write_safetensors};
+use plumb_nn::checkpoint::{
+    Checkpoint, CheckpointError, StoredType, TensorData, rewrite_safetensors, write_safetensors,
+};
 use tempfile::TempDir;
 
 fn fixture(name: &str) -> PathBuf {
@@ -127,7 +129,10 @@ fn a_file_replaced_or_shrunk_while_open_is_noticed() {
 fn a_tensor_beyond_the_memory_is_refused_with_both_sizes() {
     let file = Checkpoint::open(&fixture("plain.pt")).unwrap().with_memory_limit(100);
     assert_eq!(file.read_f32("bias").unwrap().len(), 4);
-    says(&file.read_f32("conv.weight").unwrap_err().to_string(), &["\"conv.weight\"", "432 bytes", "100 bytes is free"]);
+    says(
+        &file.read_f32("conv.weight").unwrap_err().to_string(),
+        &["\"conv.weight\"", "432 bytes", "100 bytes is free"],
+    );
     // A sparse file of 1 TiB costs nothing on disk and cannot be held in memory.
     let folder = tempfile::tempdir().unwrap();
     let header = r#"{"w":{"dtype":"F32","shape":[274877906944],"data_offsets":[0,1099511627776]}}"#;
@@ -165,10 +170,15 @@ fn a_failed_export_leaves_what_was_there() {
         fs::write(&path, b"precious").unwrap();
     }
     let nowhere = folder.path().join("no/such/folder/a.safetensors");
-    says(&write_safetensors(&nowhere, &[right.clone()], &BTreeMap::new()).unwrap_err().to_string(), &["could not write"]);
+    says(
+        &write_safetensors(&nowhere, &[right.clone()], &BTreeMap::new()).unwrap_err().to_string(),
+        &["could not write"],
+    );
     assert!(write_safetensors(folder.path(), &[right], &BTreeMap::new()).is_err());
     assert_eq!(fs::read(&path).unwrap(), b"precious");
-    let left = fs::read_dir(folder.path()).unwrap().filter(|f| f.as_ref().unwrap().path().extension() == Some("part".as_ref()));
+    let left = fs::read_dir(folder.path())
+        .unwrap()
+        .filter(|f| f.as_ref().unwrap().path().extension() == Some("part".as_ref()));
     assert_eq!(left.count(), 0);
 }
 
@@ -188,4 +198,77 @@ fn names_of_a_pickle_that_refers_to_itself_end() {
         let text = message(&zip.finish().unwrap().into_inner(), "loop.pt");
         says(&text, &["its pickle"]);
     }
+}
+
+#[test]
+fn gguf_that_lies() {
+    let header = |tensors: u64, pairs: u64| {
+        let mut bytes = b"GGUF\x03\x00\x00\x00".to_vec();
+        bytes.extend(tensors.to_le_bytes());
+        bytes.extend(pairs.to_le_bytes());
+        bytes
+    };
+    says(&message(&header(u64::MAX, 0), "a.gguf"), &["announces 18446744073709551615 tensors", "byte 8"]);
+    says(&message(&header(1, 0)[..20], "a.gguf"), &["its header ends early"]);
+    says(&message(b"GGUF\x01\x00\x00\x00\x00\x00\x00\x00\x00", "a.gguf"), &["version 1 of GGUF"]);
+    let tensor = |axis: u64, kind: u32, offset: u64| {
+        let mut bytes = header(1, 0);
+        bytes.extend(1u64.to_le_bytes());
+        bytes.extend(b"w\x01\x00\x00\x00");
+        bytes.extend(axis.to_le_bytes());
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend(offset.to_le_bytes());
+        bytes.resize(bytes.len() + 64, 0);
+        bytes
+    };
+    says(&message(&tensor(1 << 20, 0, 0), "a.gguf"), &["tensor \"w\"", "reach past the end"]);
+    says(&message(&tensor(4, 0, u64::MAX), "a.gguf"), &["reach past the end"]);
+    says(&message(&tensor(u64::MAX, 0, 0), "a.gguf"), &["larger than any memory"]);
+    says(&message(&tensor(33, 2, 0), "a.gguf"), &["do not divide into Q4_0 blocks of 32"]);
+}
+
+#[test]
+fn numpy_that_lies() {
+    let array =
+        |header: &str| [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat();
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (9,), }";
+    says(&message(&array(header), "a.npy"), &["needs 36 bytes and it has 0"]);
+    says(&message(&array(header)[..20], "a.npy"), &["header ends early"]);
+    says(&message(&array(&header.replace('9', "-9")), "a.npy"), &["malformed shape"]);
+    says(&message(&array(&header.replace("9,", "9999999999,9999999999")), "a.npy"), &["larger than any memory"]);
+    says(&message(&array(&header.replace("<f4", "|O")), "a.npy"), &["type '|O'"]);
+}
+
+#[test]
+fn onnx_that_ends_early_or_holds_nothing() {
+    let model = fs::read(fixture("plain.onnx")).unwrap();
+    says(&message(&model[..model.len() / 2], "a.onnx"), &["ONNX file is damaged", "at byte"]);
+    says(&message(b"\x08\x07\x12\x00", "a.onnx"), &["no network graph"]);
+    says(&message(b"\x08\x07\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "a.onnx"), &["reaches past its end"]);
+}
+
+#[test]
+fn pytorch_archives_that_are_no_state_dict() {
+    let archive = |files: &[(&str, &[u8])]| {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, content) in files {
+            zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+            std::io::Write::write_all(&mut zip, content).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    };
+    let script = archive(&[("net/data.pkl", b"\x80\x02}."), ("net/constants.pkl", b"\x80\x02).")]);
+    says(&message(&script, "a.pt"), &["TorchScript", "torch.jit.load"]);
+    says(&message(&archive(&[("a/data.pkl", b"\x80\x02}."), ("a/byteorder", b"big")]), "a.pt"), &["byte order"]);
+    says(&message(&archive(&[("a/data.pkl", b"\x80\x02}.")]), "a.pt"), &["holds no tensors"]);
+    says(&message(&archive(&[("a/data.pkl", b"\x80\x02}")]), "a.pt"), &["malformed at byte 3"]);
+    // A pickle that would run a command does nothing here.
+    let command = b"\x80\x02cos\nsystem\nX\x0c\x00\x00\x00touch broken\x85R.";
+    says(&message(&archive(&[("a/data.pkl", command)]), "a.pt"), &["without running its class os.system"]);
+}
+
+#[test]
+fn an_open_checkpoint_may_be_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Checkpoint>();
 }
