@@ -99,12 +99,8 @@ fn plot(ui: &mut Ui, id: Id, size: Vec2, chart: &Chart, outcome: &mut ChartOutco
         .x_axis_formatter(move |mark, range| axis_text(mark, range, x_log))
         .y_axis_formatter(move |mark, range| axis_text(mark, range, y_log))
         .label_formatter(|hover| hover_text(chart, hover));
-    if x_log {
-        plot = plot.x_grid_spacer(log_marks);
-    }
-    if y_log {
-        plot = plot.y_grid_spacer(log_marks);
-    }
+    plot = if x_log { plot.x_grid_spacer(log_marks) } else { plot.x_grid_spacer(|input| even_marks(input, 9.0)) };
+    plot = if y_log { plot.y_grid_spacer(log_marks) } else { plot.y_grid_spacer(|input| even_marks(input, 4.5)) };
     for height in chart.include_y.iter().filter_map(|y| place(*y, y_log)) {
         plot = plot.include_y(height);
     }
@@ -133,6 +129,9 @@ fn plot(ui: &mut Ui, id: Id, size: Vec2, chart: &Chart, outcome: &mut ChartOutco
     });
     let summary = chart.summary();
     shown.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &summary));
+    if chart.legend == LegendPlace::None {
+        name_levels(ui, &shown.transform, chart, tokens);
+    }
     for level in chart.levels.iter().filter(|level| level.draggable) {
         let Some(height) = place(level.value, y_log) else { continue };
         let y = shown.transform.position_from_point(&PlotPoint::new(0.0, height)).y;
@@ -188,6 +187,37 @@ fn draw_series<'a>(plot: &mut egui_plot::PlotUi<'a>, series: &'a Series, chart: 
     }
 }
 
+/// Names of the levels at their right ends, pushed apart where the levels are close.
+fn name_levels(ui: &Ui, transform: &egui_plot::PlotTransform, chart: &Chart, tokens: &Tokens) {
+    let frame = *transform.frame();
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let gap = font.size + 3.0;
+    let height = |level: &Level| {
+        let place = place(level.value, chart.y.log)?;
+        Some(transform.position_from_point(&PlotPoint::new(0.0, place)).y).filter(|y| frame.y_range().contains(*y))
+    };
+    let mut named: Vec<(f32, &Level)> = chart.levels.iter().filter_map(|l| Some((height(l)?, l))).collect();
+    named.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut next = frame.top() + gap * 0.6;
+    let mut places = Vec::new();
+    for (y, _) in &named {
+        next = next.max(y - gap * 0.55);
+        places.push(next);
+        next += gap;
+    }
+    let over = (next - gap * 0.4 - frame.bottom()).max(0.0);
+    let painter = ui.painter().with_clip_rect(frame);
+    for ((_, level), y) in named.iter().zip(places) {
+        let color = level.color.map_or(tokens.text_strong, |color| tokens.series[color % tokens.series.len()]);
+        let text = format!("{} {}", level.name, format::number(level.value));
+        let galley = painter.layout_no_wrap(text, font.clone(), color);
+        let corner = egui::pos2(frame.right() - galley.size().x - 8.0, y - over - galley.size().y / 2.0);
+        let back = Rect::from_min_size(corner, galley.size()).expand2(vec2(3.0, 0.0));
+        painter.rect_filled(back, 2, tokens.surface_sunken.gamma_multiply(0.85));
+        painter.galley(corner, galley, color);
+    }
+}
+
 fn level_line(level: &Level, height: f64, tokens: &Tokens) -> HLine {
     let color = level.color.map_or(tokens.text_strong, |color| tokens.series[color % tokens.series.len()]);
     let line = HLine::new(&level.name, height).color(color);
@@ -200,6 +230,20 @@ fn hover_text(chart: &Chart, hover: &HoverPosition<'_>) -> Option<String> {
     let y = value_at(position.y, chart.y.log);
     let (x_name, y_name) = (&chart.x.label, &chart.y.label);
     Some(format!("{plot_name}\n{x_name}: {}\n{y_name}: {}", format::tick(x), format::number(y)))
+}
+
+/// Steps of 1, 2 or 5 times a power of ten, at least `least` times as wide as the narrowest that can be seen.
+fn even_marks(input: GridInput, least: f64) -> Vec<GridMark> {
+    let (low, high) = input.bounds;
+    let wanted = input.base_step_size * least;
+    if !(wanted > 0.0 && low.is_finite() && high.is_finite()) {
+        return Vec::new();
+    }
+    let power = 10f64.powf(wanted.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|step| *step >= wanted).unwrap_or(wanted);
+    let first = (low / step).ceil() as i64;
+    let last = (high / step).floor() as i64;
+    (first..=last.min(first + 200)).map(|i| GridMark { value: i as f64 * step, step_size: step }).collect()
 }
 
 /// Decades, and their parts where there are few decades.

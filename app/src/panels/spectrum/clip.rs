@@ -7,7 +7,7 @@ use plumb_spectrum::spec::{ClipMethod, ClipMode, ClipSpec};
 use super::action::{Action, Work};
 use crate::theme::UiExt as _;
 use crate::widgets::badge::{Mark, Tone, badge, swatch};
-use crate::widgets::chart::{Axis, Chart, Draw, LegendPlace, Level, Series};
+use crate::widgets::chart::{Axis, Chart, Draw, Level, Series};
 use crate::widgets::chart_ui::chart_ui;
 use crate::widgets::choice::{choice, log_switch};
 use crate::widgets::{format, status};
@@ -63,6 +63,7 @@ const METHODS: [ClipMethod; 5] =
 
 /// Draw the region.
 pub fn ui(ui: &mut Ui, view: &ClipView<'_>, spec: &mut ClipSpec, log: &mut bool, actions: &mut Vec<Action>) {
+    let bottom = ui.max_rect().bottom();
     ScrollArea::vertical().id_salt("clip").auto_shrink(false).show(ui, |ui| {
         settings(ui, view, spec, actions);
         ui.add_space(8.0);
@@ -77,7 +78,7 @@ pub fn ui(ui: &mut Ui, view: &ClipView<'_>, spec: &mut ClipSpec, log: &mut bool,
         ui.add_space(10.0);
         let shown = view.preview.filter(|preview| view.layer.is_some_and(|layer| layer.name == preview.name));
         match shown {
-            Some(preview) => before_after(ui, preview, spec, log, actions),
+            Some(preview) => before_after(ui, preview, spec, log, bottom, actions),
             None => {
                 let text = match view.layer {
                     Some(layer) if layer.problem.is_some() => "This layer has no spectrum, so it cannot be clipped.",
@@ -247,15 +248,22 @@ pub fn chart(preview: &ClipPreview, to: f64, log: bool) -> Chart {
         y: Axis::scaled("σ", log),
         series,
         levels: vec![Level { name: "target c".to_owned(), value: to, color: None, draggable: true }],
-        legend: LegendPlace::TopRight,
-        include_y: Vec::new(),
+        ..Chart::default()
     }
 }
 
-fn before_after(ui: &mut Ui, preview: &ClipPreview, spec: &mut ClipSpec, log: &mut bool, actions: &mut Vec<Action>) {
+fn before_after(
+    ui: &mut Ui,
+    preview: &ClipPreview,
+    spec: &mut ClipSpec,
+    log: &mut bool,
+    bottom: f32,
+    actions: &mut Vec<Action>,
+) {
     comparison(ui, preview);
     ui.add_space(10.0);
-    let height = ui.available_height().clamp(220.0, 420.0);
+    // To the bottom of the region, or scrolled to where there is no room left.
+    let height = (bottom - ui.cursor().top() - 8.0).clamp(200.0, 520.0);
     let id = Id::unique(("spectrum", "clip", &preview.name));
     let outcome = chart_ui(ui, id, height, &chart(preview, spec.to, *log), |ui| {
         log_switch(ui, "Scale of before and after", log);
@@ -288,6 +296,16 @@ fn comparison(ui: &mut Ui, preview: &ClipPreview) {
                 if !meaning.is_empty() {
                     label.on_hover_text(meaning);
                 }
+            }
+            ui.end_row();
+            ui.horizontal(|ui| {
+                swatch(ui, tokens.series[0], "before");
+                ui.label("Before");
+            });
+            let first = preview.before.first().copied().unwrap_or(f64::NAN);
+            ui.label(RichText::new(format::number(first)).color(tokens.text)).on_hover_text(first.to_string());
+            for _ in 0..5 {
+                ui.label("");
             }
             ui.end_row();
             for (i, outcome) in preview.outcomes.iter().enumerate() {

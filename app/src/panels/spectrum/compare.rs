@@ -126,7 +126,7 @@ pub fn ui(
     let tokens = ui.tokens();
     ui.horizontal(|ui| {
         ui.label(RichText::new("B").strong().color(tokens.text_strong));
-        let width = (ui.available_width() - 240.0).clamp(120.0, 560.0);
+        let width = (ui.available_width() - 330.0).clamp(120.0, 560.0);
         let edit = egui::TextEdit::singleline(path).hint_text("Path of the second file").desired_width(width);
         let field = ui.add(edit);
         field.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Path of the second file"));
@@ -137,6 +137,7 @@ pub fn ui(
         if ui.button("Browse…").on_hover_text("Choose the second file").clicked() {
             actions.push(Action::OpenSecondDialog);
         }
+        super::head::samples(ui, |name| actions.push(Action::OpenSecond(name)));
         if view.b.is_some() && ui.button("Close").on_hover_text("Close the second file").clicked() {
             actions.push(Action::CloseSecond);
         }

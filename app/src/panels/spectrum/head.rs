@@ -50,7 +50,7 @@ fn views(ui: &mut Ui, state: &mut State) {
 }
 
 fn source(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
-    let width = (ui.available_width() - 330.0).clamp(90.0, 520.0);
+    let width = (ui.available_width() - 322.0).clamp(90.0, 900.0);
     let edit = egui::TextEdit::singleline(&mut state.path)
         .hint_text("Path, hf:owner/repo/file or embedded:NAME")
         .desired_width(width);
@@ -64,11 +64,15 @@ fn source(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     if Icon::FolderOpen.button(ui, "Choose a model file").clicked() {
         actions.push(Action::OpenDialog);
     }
+    samples(ui, |name| actions.push(Action::Open(name)));
+}
+
+/// A menu of the models that ship with Plumb.
+pub fn samples(ui: &mut Ui, mut chosen: impl FnMut(String)) {
     ui.menu_button("Samples", |ui| {
         for sample in plumb_vision::samples::EMBEDDED {
-            let name = format!("embedded:{}", sample.name);
             if ui.button(sample.title).on_hover_text(sample.about).clicked() {
-                actions.push(Action::Open(name));
+                chosen(format!("embedded:{}", sample.name));
                 ui.close();
             }
         }

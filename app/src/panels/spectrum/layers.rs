@@ -119,9 +119,19 @@ pub fn op_name(op: OpKind) -> &'static str {
     }
 }
 
+const NAME: usize = 0;
+const SIGMA: usize = 1;
+const RESHAPED: usize = 2;
+const STATUS: usize = 3;
+const STABLE_RANK: usize = 4;
+const CONDITION: usize = 5;
+const OPERATOR: usize = 6;
+const WEIGHT: usize = 7;
+const INPUT: usize = 8;
+
 /// The columns; the first takes the width that is left.
 pub const COLUMNS: [Column; 9] = [
-    Column { name: "Layer", meaning: "Name of the weight tensor", width: 150.0, number: false },
+    Column { name: "Layer", meaning: "Name of the weight tensor", width: 172.0, number: false },
     Column {
         name: "σ₁",
         meaning: "Largest singular value of the operator M: the most by which it can stretch an input",
@@ -134,6 +144,7 @@ pub const COLUMNS: [Column; 9] = [
         width: 80.0,
         number: true,
     },
+    Column { name: "Status", meaning: "How sure the numbers are", width: 138.0, number: false },
     Column {
         name: "Stable rank",
         meaning: "‖M‖_F² / σ₁²: about how many directions carry the energy. Between 1 and the rank",
@@ -149,7 +160,6 @@ pub const COLUMNS: [Column; 9] = [
     Column { name: "Operator", meaning: "Which linear map the weight stands for", width: 92.0, number: false },
     Column { name: "Weight", meaning: "Shape of the weight tensor as stored", width: 96.0, number: false },
     Column { name: "Input", meaning: "Shape of one input: channels × height × width", width: 90.0, number: false },
-    Column { name: "Status", meaning: "How sure the numbers are", width: 144.0, number: false },
 ];
 
 /// The rows the table shows.
@@ -178,10 +188,10 @@ impl LayerRows<'_> {
         let layer = &self.layers[row];
         let first = self.sigma1(row)?;
         match column {
-            1 => Some(first),
-            2 => Some(layer.reshaped_norm),
-            3 => Some(layer.stable_rank),
-            4 => layer.condition,
+            SIGMA => Some(first),
+            RESHAPED => Some(layer.reshaped_norm),
+            STABLE_RANK => Some(layer.stable_rank),
+            CONDITION => layer.condition,
             _ => None,
         }
     }
@@ -221,11 +231,11 @@ impl Rows for LayerRows<'_> {
     fn sort_key(&self, row: usize, column: usize) -> SortKey<'_> {
         let layer = &self.layers[row];
         match column {
-            0 => SortKey::Text(&layer.name),
-            5 => SortKey::Text(op_name(layer.op)),
-            6 => SortKey::Number(layer.weight_shape.iter().product::<usize>() as f64),
-            7 => SortKey::Number(layer.input_shape.iter().product::<usize>() as f64),
-            8 => self.status(row).first().map_or(SortKey::Missing, |status| SortKey::Text(status.word())),
+            NAME => SortKey::Text(&layer.name),
+            OPERATOR => SortKey::Text(op_name(layer.op)),
+            WEIGHT => SortKey::Number(layer.weight_shape.iter().product::<usize>() as f64),
+            INPUT => SortKey::Number(layer.input_shape.iter().product::<usize>() as f64),
+            STATUS => self.status(row).first().map_or(SortKey::Missing, |status| SortKey::Text(status.word())),
             _ => self.value(row, column).map_or(SortKey::Missing, SortKey::Number),
         }
     }
@@ -233,11 +243,11 @@ impl Rows for LayerRows<'_> {
     fn text(&self, row: usize, column: usize) -> String {
         let layer = &self.layers[row];
         match column {
-            0 => layer.name.clone(),
-            5 => op_name(layer.op).to_owned(),
-            6 => format::shape(&layer.weight_shape),
-            7 => format::shape(&layer.input_shape),
-            8 => self.status(row).iter().map(|status| status.word()).collect::<Vec<_>>().join(", "),
+            NAME => layer.name.clone(),
+            OPERATOR => op_name(layer.op).to_owned(),
+            WEIGHT => format::shape(&layer.weight_shape),
+            INPUT => format::shape(&layer.input_shape),
+            STATUS => self.status(row).iter().map(|status| status.word()).collect::<Vec<_>>().join(", "),
             _ => self.value(row, column).map_or_else(String::new, format::number),
         }
     }
@@ -249,9 +259,9 @@ impl Rows for LayerRows<'_> {
     fn cell(&self, ui: &mut Ui, row: usize, column: usize) {
         let tokens = ui.tokens();
         match column {
-            8 => status_ui(ui, &self.status(row)),
-            1 => {
-                let text = self.text(row, 1);
+            STATUS => status_ui(ui, &self.status(row)),
+            SIGMA => {
+                let text = self.text(row, SIGMA);
                 let weakest = self.weakest == Some(row);
                 let rich = RichText::new(text).color(tokens.text_strong);
                 let rich = if weakest { rich.strong().color(tokens.warning) } else { rich };
@@ -264,7 +274,7 @@ impl Rows for LayerRows<'_> {
                     label.on_hover_text(text);
                 }
             }
-            2..=4 => {
+            RESHAPED | STABLE_RANK | CONDITION => {
                 let text = self.text(row, column);
                 if text.is_empty() {
                     let none = egui::Label::new(RichText::new("–").color(tokens.text_weak)).selectable(false);
@@ -273,7 +283,7 @@ impl Rows for LayerRows<'_> {
                     text_cell(ui, &text);
                 }
             }
-            5..=7 => {
+            OPERATOR | WEIGHT | INPUT => {
                 let text = RichText::new(self.text(row, column)).color(tokens.text_weak);
                 ui.add(egui::Label::new(text).truncate().selectable(false));
             }

@@ -36,7 +36,7 @@ pub fn convergence(name: &str, traces: &[Trace], best: Option<f64>) -> Chart {
             .map(|value| Level { name: "best value".to_owned(), value, color: None, draggable: false })
             .into_iter()
             .collect(),
-        legend: LegendPlace::BottomRight,
+        legend: if traces.len() > 1 { LegendPlace::TopRight } else { LegendPlace::None },
         include_y: Vec::new(),
     }
 }

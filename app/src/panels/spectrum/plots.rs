@@ -38,7 +38,7 @@ pub fn values(layer: &LayerReport, complete: bool, marks: &[Mark], log: bool) ->
             .enumerate()
             .map(|(i, mark)| Level { name: mark.label.clone(), value: mark.value, color: Some(i + 1), draggable: false })
             .collect(),
-        legend: if marks.is_empty() { LegendPlace::None } else { LegendPlace::TopRight },
+        legend: LegendPlace::None,
         include_y: Vec::new(),
     }
 }
@@ -105,7 +105,7 @@ pub fn ui(ui: &mut Ui, detail: &LayerDetail, log: &mut bool) -> Option<SaveReque
         }
     };
     let gap = 12.0;
-    let whole = size.y.max(260.0);
+    let whole = (size.y - 26.0).max(260.0);
     if size.x >= 520.0 {
         let top = ((whole - gap) * 0.56).max(180.0);
         let below = (whole - gap - top).max(150.0);

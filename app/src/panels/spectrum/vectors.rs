@@ -41,11 +41,11 @@ impl Vectors {
         let wide = ui.available_width() > 560.0;
         ScrollArea::vertical().id_salt("vectors").auto_shrink(false).show(ui, |ui| {
             let right = |ui: &mut Ui, grid: &mut ImageGrid| {
-                let text = "Right singular vector v: the input that is stretched most";
+                let text = "Right vector v: the input stretched most";
                 one(ui, grid, text, key, &triplet.right);
             };
             let left = |ui: &mut Ui, grid: &mut ImageGrid| {
-                let text = "Left singular vector u: where it goes, M v = σ u";
+                let text = "Left vector u: where it goes, M v = σ u";
                 one(ui, grid, text, key, &triplet.left);
             };
             if wide {
