@@ -12,8 +12,17 @@ use plumb_nn::checkpoint::{Checkpoint, rewrite_safetensors};
 use proptest::prelude::*;
 
 const FILES: [&str; 11] = [
-    "plain.safetensors", "plain.npz", "deflated.npz", "single.npy", "plain.gguf", "plain.pt", "protocol4.pt",
-    "training.pth", "module.pt", "plain.onnx", "beside.onnx",
+    "plain.safetensors",
+    "plain.npz",
+    "deflated.npz",
+    "single.npy",
+    "plain.gguf",
+    "plain.pt",
+    "protocol4.pt",
+    "training.pth",
+    "module.pt",
+    "plain.onnx",
+    "beside.onnx",
 ];
 
 fn tests() -> PathBuf {
