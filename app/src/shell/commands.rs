@@ -59,6 +59,9 @@ pub const fn key(key: Key) -> Option<KeyboardShortcut> {
     Some(KeyboardShortcut::new(Modifiers::NONE, key))
 }
 
+/// A command without keys.
+const NO_KEYS: Option<KeyboardShortcut> = None;
+
 macro_rules! shell_commands {
     ($($name:ident = $id:literal, $menu:ident, $shortcut:expr, $text:literal, $tooltip:literal;)*) => {
         $(
@@ -91,17 +94,21 @@ shell_commands! {
     ZOOM_IN = "shell.zoom_in", View, ctrl(Key::Plus), "Larger", "Show everything larger, up to 200 %.";
     ZOOM_OUT = "shell.zoom_out", View, ctrl(Key::Minus), "Smaller", "Show everything smaller, down to 75 %.";
     ZOOM_RESET = "shell.zoom_reset", View, ctrl(Key::Num0), "Normal size", "Back to 100 %.";
-    RESET_LAYOUT = "shell.reset_layout", View, Option::None, "Reset layout", "Put all tabs back to where they were at first.";
+    RESET_LAYOUT = "shell.reset_layout", View, NO_KEYS, "Reset layout", "Put all tabs back to where they were at first.";
     STOP_ALL = "shell.stop_all", Run, ctrl(Key::Period), "Stop all jobs", "Stop everything that runs or waits.";
     HELP = "shell.help", Help, key(Key::F1), "Help for this tab", "What the tab in front does and what its controls mean.";
     HELP_MARK = "shell.help_mark", None, Some(KeyboardShortcut::new(Modifiers::NONE, Key::Questionmark)), "Show help", "Help for the tab in front by its other shortcut.";
-    KEYS = "shell.keys", Help, Option::None, "Keyboard shortcuts", "List every command with its keys.";
-    ABOUT = "shell.about", Help, Option::None, "About Plumb", "Version, machine and licences.";
+    KEYS = "shell.keys", Help, NO_KEYS, "Keyboard shortcuts", "List every command with its keys.";
+    ABOUT = "shell.about", Help, NO_KEYS, "About Plumb", "Version, machine and licences.";
 }
 
 /// The keys of a command as text, in the way of this system.
 pub fn shortcut_text(ctx: &Context, shortcut: &KeyboardShortcut) -> String {
-    ctx.format_shortcut(shortcut)
+    let text = ctx.format_shortcut(shortcut);
+    [("Comma", ","), ("Period", "."), ("Questionmark", "?"), ("Plus", "+"), ("Minus", "-"), ("PageDown", "Page down")]
+        .into_iter()
+        .find_map(|(name, sign)| text.strip_suffix(name).map(|keys| format!("{keys}{sign}")))
+        .unwrap_or(text)
 }
 
 /// The first command whose shortcut was pressed; its key press is taken out of the input.

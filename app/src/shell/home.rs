@@ -58,6 +58,14 @@ impl Home {
     }
 }
 
+/// Write one of Plumb's own files, whole or not at all; its folder is made if need be.
+pub fn write_stored<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), String> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
+    }
+    plumb_core::preset::write_ron(path, value).map_err(|error| error.to_string())
+}
+
 /// What was read, and what the user should know about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored<T> {
@@ -75,7 +83,7 @@ pub fn read_stored<T: DeserializeOwned + Default>(path: &Path, fits: impl Fn(&T)
     }
     let reason = match plumb_core::preset::read_ron::<T>(path) {
         Ok(value) if fits(&value) => return Stored { value, note: None },
-        Ok(_) => "it was written by a newer Plumb".to_owned(),
+        Ok(_) => "the file was written by a newer Plumb".to_owned(),
         Err(error) => error.to_string(),
     };
     let aside = PathBuf::from(format!("{}.bad", path.display()));
@@ -83,5 +91,5 @@ pub fn read_stored<T: DeserializeOwned + Default>(path: &Path, fits: impl Fn(&T)
         Ok(()) => format!("The old file is kept as {}.", aside.display()),
         Err(error) => format!("The old file could not be put aside: {error}."),
     };
-    Stored { value: T::default(), note: Some(format!("The {what} were reset: {reason}. {kept}")) }
+    Stored { value: T::default(), note: Some(format!("The {what} were reset, because {reason}. {kept}")) }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use egui_tiles::{Container, Tile, TileId, Tree};
 use serde::{Deserialize, Serialize};
 
-use crate::shell::home::{Stored, read_stored};
+use crate::shell::home::{Stored, read_stored, write_stored};
 
 /// Version of the file.
 const VERSION: u32 = 1;
@@ -66,7 +66,7 @@ impl Layout {
 
     /// Write the file, whole or not at all.
     pub fn save(&self, path: &Path) -> Result<(), String> {
-        plumb_core::preset::write_ron(path, self).map_err(|error| error.to_string())
+        write_stored(path, self)
     }
 
     /// One row of tabs.
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn the_file_brings_everything_back() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("layout.ron");
+        let path = folder.path().join("config/layout.ron");
         let mut layout = two();
         layout.panels.insert("a".to_owned(), "(log: true)".to_owned());
         layout.window = Some([1000.0, 700.0]);

@@ -10,6 +10,7 @@ mod markdown;
 pub mod notify;
 mod palette;
 pub mod panel;
+pub mod presets;
 pub mod registry;
 pub mod runs;
 pub mod settings;

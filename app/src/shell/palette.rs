@@ -172,7 +172,8 @@ fn score(text: &str, name: &str) -> Option<i32> {
         last = Some(found);
         at = found + 1;
     }
-    Some(points * 4 - name.len() as i32 / 4)
+    // An empty field lists the table in its own order.
+    last.map_or(Some(0), |_| Some(points * 4 - name.len() as i32 / 4))
 }
 
 #[cfg(test)]

@@ -52,9 +52,9 @@ pub trait Panel {
     fn accepts(&self, path: &Path) -> bool;
     /// Open a file that was dropped, named on the command line or typed into the path field.
     fn open_path(&mut self, path: &Path, cx: &mut PanelCx<'_>);
-    /// Ready experiments that ship with the method.
-    fn presets(&self) -> &'static [EmbeddedPreset] {
-        &[]
+    /// Ready experiments that ship with the method: the files of `presets/ID`.
+    fn presets(&self) -> Vec<EmbeddedPreset> {
+        crate::shell::presets::of(self.id())
     }
     /// Take over an experiment: the text of a preset file. The error says what and where.
     fn open_preset(&mut self, text: &str, cx: &mut PanelCx<'_>) -> Result<(), String>;

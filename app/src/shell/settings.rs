@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use plumb_nn::device::DeviceChoice;
 use serde::{Deserialize, Serialize};
 
-use crate::shell::home::{Stored, read_stored};
+use crate::shell::home::{Stored, read_stored, write_stored};
 
 /// Version of the file.
 const VERSION: u32 = 1;
@@ -90,7 +90,7 @@ impl Settings {
 
     /// Write the file, whole or not at all.
     pub fn save(&self, path: &Path) -> Result<(), String> {
-        plumb_core::preset::write_ron(path, self).map_err(|error| error.to_string())
+        write_stored(path, self)
     }
 }
 
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn settings_survive_a_round_trip_and_a_broken_file() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("settings.ron");
+        let path = folder.path().join("config/settings.ron");
         assert_eq!(Settings::load(&path).value, Settings::default());
         let chosen = Settings { theme: ThemeChoice::Dark, scale: 1.5, threads: 3, ..Settings::default() };
         chosen.save(&path).unwrap();
@@ -111,7 +111,7 @@ mod tests {
         let stored = Settings::load(&path);
         assert_eq!(stored.value, Settings::default());
         assert!(stored.note.unwrap().contains("settings"));
-        assert!(folder.path().join("settings.ron.bad").exists(), "the broken file is kept");
+        assert!(folder.path().join("config/settings.ron.bad").exists(), "the broken file is kept");
 
         std::fs::write(&path, "(theme: dark, scale: 40.0, future: 3)").unwrap();
         assert_eq!(Settings::load(&path).value.scale, 2.0, "an old or newer file still opens");

@@ -43,8 +43,11 @@ pub struct SettingsPage {
 }
 
 impl SettingsPage {
-    /// Take in answers.
-    pub fn logic(&mut self) {
+    /// Take in answers. `look` starts the search for devices, which may be slow: not before the first frame.
+    pub fn logic(&mut self, shared: &Shared, look: bool) {
+        if look && !std::mem::replace(&mut self.asked, true) {
+            self.devices.request(&shared.engine, Lane::Store, 0, Probe);
+        }
         self.devices.poll();
     }
 
@@ -64,9 +67,6 @@ impl SettingsPage {
     /// Draw the tab.
     pub fn ui(&mut self, ui: &mut Ui, shared: &mut Shared) {
         let tokens = ui.tokens();
-        if !std::mem::replace(&mut self.asked, true) {
-            self.devices.request(&shared.engine, Lane::Store, 0, Probe);
-        }
         let threads_at_start = *self.threads_at_start.get_or_insert(shared.settings.threads);
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
@@ -86,7 +86,7 @@ impl SettingsPage {
                     row(ui, "Scale", |ui| scale(ui, &mut shared.settings.scale));
                 });
                 section(ui, "Computing", |ui| {
-                    row(ui, "Device", |ui| self.devices(ui, &mut shared.settings.device));
+                    tall_row(ui, "Device", |ui| self.devices(ui, &mut shared.settings.device));
                     row(ui, "Threads", |ui| {
                         let most = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) * 2;
                         let value = egui::DragValue::new(&mut shared.settings.threads).range(0..=most).custom_formatter(
@@ -135,7 +135,8 @@ impl SettingsPage {
                     if ui.add_enabled(info.usable, radio).clicked() {
                         *device = info.choice;
                     }
-                    ui.add(Label::new(RichText::new(&info.description).small().color(tokens.text_weak)).truncate());
+                    let found = info.description.strip_prefix("Using the processor: ").unwrap_or(&info.description);
+                    ui.add(Label::new(RichText::new(found).small().color(tokens.text_weak)).truncate());
                 });
             }
         });
@@ -146,7 +147,7 @@ fn scale(ui: &mut Ui, scale: &mut f32) {
     // The slider would run away under the pointer if the window changed size while it is dragged.
     let id = ui.scope_id().with("scale being dragged");
     let mut percent = ui.data(|data| data.get_temp(id)).unwrap_or(*scale * 100.0);
-    let slider = Slider::new(&mut percent, 75.0..=200.0).step_by(5.0).suffix(" %");
+    let slider = Slider::new(&mut percent, 75.0..=200.0).step_by(5.0).fixed_decimals(0).suffix(" %");
     let response = ui.add(slider);
     response.widget_info(|| WidgetInfo::slider(true, f64::from(percent), "Scale"));
     if response.dragged() {
@@ -177,17 +178,25 @@ fn section(ui: &mut Ui, name: &str, add: impl FnOnce(&mut Ui)) {
 }
 
 fn row(ui: &mut Ui, name: &str, add: impl FnOnce(&mut Ui)) {
-    ui.horizontal_top(|ui| {
-        let label = Label::new(RichText::new(name).color(ui.tokens().text));
-        ui.allocate_ui_with_layout(
-            egui::vec2(110.0, ui.spacing().interact_size.y),
-            egui::Layout::left_to_right(egui::Align::Center),
-            |ui| {
-                ui.set_min_width(110.0);
-                ui.add(label)
-            },
-        );
+    ui.horizontal(|ui| {
+        row_name(ui, name);
         add(ui);
+    });
+}
+
+/// A row whose contents are several lines.
+fn tall_row(ui: &mut Ui, name: &str, add: impl FnOnce(&mut Ui)) {
+    ui.horizontal_top(|ui| {
+        row_name(ui, name);
+        add(ui);
+    });
+}
+
+fn row_name(ui: &mut Ui, name: &str) {
+    let size = egui::vec2(110.0, ui.spacing().interact_size.y);
+    ui.allocate_ui_with_layout(size, egui::Layout::left_to_right(egui::Align::Center), |ui| {
+        ui.set_min_size(size);
+        ui.label(name);
     });
 }
 

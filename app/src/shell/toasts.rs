@@ -83,7 +83,7 @@ pub fn history(ui: &mut Ui, notifications: &mut Notifications) {
             ui.push_id(notice.id, |ui| {
                 ui.horizontal_top(|ui| {
                     icon.show(ui, 15.0, color, notice.level.word());
-                    let width = ui.available_width() - 62.0;
+                    let width = ui.available_width() - 92.0;
                     ui.vertical(|ui| {
                         ui.set_width(width);
                         ui.spacing_mut().item_spacing.y = 1.0;

@@ -86,7 +86,11 @@ fn visuals(theme: Theme, tokens: &Tokens) -> Visuals {
     };
     visuals.widgets = Widgets {
         noninteractive: state(tokens.surface, tokens.border, tokens.text),
-        inactive: state(tokens.surface_raised, tokens.border, tokens.text),
+        inactive: WidgetVisuals {
+            // Rails of sliders and insides of check boxes, which must show on cards.
+            bg_fill: tokens.surface_sunken,
+            ..state(tokens.surface_raised, tokens.border, tokens.text)
+        },
         hovered: state(tokens.surface_hover, tokens.border_strong, tokens.text_strong),
         active: state(tokens.surface_pressed, tokens.accent, tokens.text_strong),
         open: state(tokens.surface_hover, tokens.border_strong, tokens.text_strong),
@@ -96,8 +100,8 @@ fn visuals(theme: Theme, tokens: &Tokens) -> Visuals {
     visuals.weak_text_color = Some(tokens.text_weak);
     visuals.hyperlink_color = tokens.accent;
     visuals.faint_bg_color = tokens.surface_raised;
-    visuals.extreme_bg_color = tokens.surface_sunken;
-    visuals.text_edit_bg_color = Some(tokens.surface_sunken);
+    visuals.extreme_bg_color = tokens.surface_field;
+    visuals.text_edit_bg_color = Some(tokens.surface_field);
     visuals.code_bg_color = tokens.surface_sunken;
     visuals.warn_fg_color = tokens.warning;
     visuals.error_fg_color = tokens.danger;

@@ -15,7 +15,10 @@ pub struct Tokens {
     /// Background of what lies above panels: cards, menus, pop-ups.
     #[serde(deserialize_with = "color")]
     pub surface_raised: Color32,
-    /// Background of what lies below panels: text fields, plots, bars.
+    /// Background of text fields and plots.
+    #[serde(deserialize_with = "color")]
+    pub surface_field: Color32,
+    /// Background of what lies below panels: bars, code, rails.
     #[serde(deserialize_with = "color")]
     pub surface_sunken: Color32,
     /// Background under the pointer.

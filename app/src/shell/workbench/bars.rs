@@ -66,10 +66,16 @@ impl Workbench {
 
     fn menu(&mut self, ui: &mut Ui, menu: Menu) {
         ui.set_min_width(220.0);
-        let groups: Vec<Vec<&'static CommandSpec>> = std::iter::once(commands::SHELL)
+        let mut groups: Vec<Vec<&'static CommandSpec>> = std::iter::once(commands::SHELL)
             .chain(self.contents.panels.iter().map(|panel| panel.commands()))
             .map(|group| group.iter().filter(|command| command.menu == menu).collect())
             .collect();
+        if menu == Menu::File {
+            let (leave, file): (Vec<_>, Vec<_>) =
+                groups[0].iter().partition(|command| matches!(command.id, commands::SETTINGS | commands::QUIT));
+            groups[0] = file;
+            groups.push(leave);
+        }
         let mut first = true;
         // What belongs to the panel comes before the shell's own rows, except under File and View.
         let shell_first = matches!(menu, Menu::File | Menu::View | Menu::Edit | Menu::Help);

@@ -27,6 +27,10 @@ impl eframe::App for Workbench {
         }
         self.draw(ui);
         self.drawn_frames += 1;
+        if self.drawn_frames == 1 {
+            // What is not needed for the first frame starts with the second.
+            ui.ctx().request_repaint();
+        }
         if let Some(started) = self.started.take() {
             let seconds = started.elapsed().as_secs_f64();
             log::info!("first frame after {seconds:.3} s");

@@ -25,7 +25,7 @@ impl Workbench {
             panel.logic(&mut self.contents.shared.cx());
         }
         self.contents.runs.logic(&mut self.contents.shared);
-        self.contents.settings_page.logic();
+        self.contents.settings_page.logic(&self.contents.shared, self.drawn_frames > 0);
         if let Some((method, folder)) = self.contents.runs.take_reopen() {
             self.open_run(&method, &folder);
         }

@@ -145,7 +145,7 @@ impl Workbench {
                     };
                     let response = row(ui, &title, &about);
                     if response.on_hover_text(preset.file).clicked() {
-                        chosen = Some(*preset);
+                        chosen = Some(preset);
                     }
                 }
             }

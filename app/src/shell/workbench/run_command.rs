@@ -48,6 +48,8 @@ impl Workbench {
     }
 
     pub(super) fn run_command(&mut self, ctx: &Context, id: CommandId) {
+        // A menu that is still open would stay in front of what the command shows.
+        egui::Popup::close_all(ctx);
         match id {
             c::OPEN => self.toggle(Popover::Open),
             c::PRESETS => self.toggle(Popover::Presets),
