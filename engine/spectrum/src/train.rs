@@ -15,12 +15,11 @@ use plumb_vision::nets::{LinearLayer, Net};
 use plumb_vision::train::{History, TrainHook};
 use serde::{Deserialize, Serialize};
 
-use crate::clip::gauss_newton::{StepOptions, descend};
 use crate::clip::{Layer, Target, clip};
 use crate::krylov::{KrylovOptions, block_krylov};
-use crate::op::{Kernelled, LinearOp, kernelled};
+use crate::op::{Kernelled, kernelled};
 use crate::report::Accuracy;
-use crate::singular::SpectrumError;
+use crate::singular::{SingularTriplets, SpectrumError};
 use crate::spec::{ClipMethod, ClipMode};
 
 /// Presets of [`TrainSpec`].
@@ -29,8 +28,11 @@ pub const KIND: Kind = Kind { method: "spectrum-train", version: 1 };
 /// What comes before a layer's name in the metrics of an epoch.
 pub const SIGMA_PREFIX: &str = "sigma1/";
 
-/// Triplets that a step in the middle of a run looks at.
-const BLOCK: usize = 2;
+/// Vectors that a look in the middle of a run iterates with.
+const BLOCK: usize = 3;
+
+/// Most steps on one layer in the middle of a run; what is left is done at the next clip.
+const MOST_STEPS: usize = 20;
 
 /// Clipping while training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -148,17 +150,24 @@ impl SpectrumHook {
         Target { to: clip.to, mode: clip.mode, tolerance: clip.tolerance, step: 0.0, max_steps: 100, seed: self.seed }
     }
 
-    /// A few warm steps on every layer.
+    /// Warm Gauss–Newton steps on the top triplet of every layer, until σ₁ is at the target or a few are taken.
     fn clip_quickly(&mut self, clip: &ClipInTraining, net: &Net, ctl: &Ctl) -> Result<(), VisionError> {
-        let options = StepOptions::gauss_newton(&self.target(clip), BLOCK);
+        let target = self.target(clip);
         self.read(net)?;
         for followed in &mut self.followed {
-            let sigma = followed.look(clip.tolerance, self.seed, ctl)?;
-            if sigma <= options.upper && sigma >= options.lower {
-                continue;
+            let mut changed = false;
+            for _ in 0..MOST_STEPS {
+                let top = followed.look(clip.tolerance, self.seed, ctl)?;
+                let sigma = top.sigma.first().copied().unwrap_or(0.0);
+                if sigma == 0.0 || target.is_met(sigma) {
+                    break;
+                }
+                followed.step(&top, sigma - target.to)?;
+                changed = true;
             }
-            descend(followed.op.as_mut(), &options, followed.warm.clone(), ctl)?;
-            net.params().replace(&followed.layer.weight, followed.op.weight())?;
+            if changed {
+                net.params().replace(&followed.layer.weight, followed.op.weight())?;
+            }
         }
         Ok(())
     }
@@ -182,19 +191,29 @@ impl SpectrumHook {
 }
 
 impl Followed {
-    /// σ₁ now, from where the last look ended.
-    fn look(&mut self, tolerance: f64, seed: u64, ctl: &Ctl) -> Result<f64, SpectrumError> {
+    /// The top triplets now, from where the last look ended.
+    fn look(&mut self, tolerance: f64, seed: u64, ctl: &Ctl) -> Result<SingularTriplets<f32>, SpectrumError> {
         let options = KrylovOptions {
-            k: BLOCK.min(self.op.input_len()).min(self.op.output_len()),
-            block: BLOCK + 1,
+            k: 1,
+            block: BLOCK,
             tolerance: 0.1 * tolerance,
             seed,
             warm: self.warm.as_deref(),
             ..KrylovOptions::default()
         };
         let found = block_krylov(self.op.as_ref(), &options, ctl)?;
-        self.warm = Some(found.v);
-        Ok(found.sigma.first().copied().unwrap_or(0.0))
+        self.warm = Some(found.v.clone());
+        Ok(found)
+    }
+
+    /// `W ← W − (σ₁ − c) G / ‖G‖²` with `G = ∂σ₁/∂W`; `excess` is `σ₁ − c`.
+    fn step(&mut self, top: &SingularTriplets<f32>, excess: f64) -> Result<(), SpectrumError> {
+        let (u, v) = (&top.u[..self.op.output_len()], &top.v[..self.op.input_len()]);
+        let gradient = self.op.weight_gradient(u, v, 1);
+        let square: f64 = gradient.iter().map(|&g| f64::from(g).powi(2)).sum();
+        let scale = (excess / square.max(f64::MIN_POSITIVE)) as f32;
+        let weight: Vec<f32> = self.op.weight().iter().zip(&gradient).map(|(w, g)| w - scale * g).collect();
+        Ok(self.op.set_weight(&weight)?)
     }
 }
 
@@ -220,7 +239,7 @@ impl TrainHook for SpectrumHook {
         }
         self.read(net)?;
         for followed in &mut self.followed {
-            let sigma = followed.look(1e-3, self.seed, ctl)?;
+            let sigma = followed.look(1e-3, self.seed, ctl)?.sigma.first().copied().unwrap_or(0.0);
             metrics.insert(format!("{SIGMA_PREFIX}{}", followed.layer.weight), sigma);
         }
         Ok(())
