@@ -19,7 +19,8 @@ fn main() -> std::io::Result<()> {
     let mut table = String::from("const PRESETS: &[(&str, EmbeddedPreset)] = &[\n");
     for method in sorted(&folder)?.iter().filter(|path| path.is_dir()) {
         for file in sorted(method)?.iter().filter(|path| path.extension().is_some_and(|ending| ending == "ron")) {
-            let (method, file_name, path) = (name(method), name(file), file.canonicalize()?);
+            let (method, file_name) = (name(method), name(file));
+            let path = file.canonicalize()?.display().to_string();
             let row = format!("    ({method:?}, EmbeddedPreset {{ file: {file_name:?}, text: include_str!({path:?}) }}),\n");
             // Writing to a string cannot fail.
             let _written = table.write_str(&row);

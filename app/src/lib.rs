@@ -1,5 +1,6 @@
 //! Plumb's window and command line: everything that draws or prints. The numbers come from the engine crates.
 
+pub mod cli;
 pub mod panels;
 pub mod shell;
 mod start;

@@ -1,36 +1,19 @@
 //! What the command line asks for: the window, or a command without one.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::Parser;
+use clap::Parser as _;
 
+use crate::cli::{self, Cli};
 use crate::shell::home::Home;
 use crate::shell::settings::Settings;
-use crate::shell::window::{self, Renderer, WindowOptions};
-
-/// Options of the window.
-#[derive(Debug, Parser)]
-#[command(name = "plumb", version, about = "Opens the workbench; files named here open in it.")]
-struct WindowArgs {
-    /// What draws the window; glow (OpenGL) is the safe mode.
-    #[arg(long, value_enum, default_value = "wgpu")]
-    renderer: Renderer,
-    /// A preset to open.
-    #[arg(long, value_name = "FILE")]
-    preset: Option<PathBuf>,
-    /// Keep settings, layout, cache and runs under this folder.
-    #[arg(long, value_name = "DIR")]
-    home: Option<PathBuf>,
-    /// Checkpoints, presets or run folders to open.
-    files: Vec<PathBuf>,
-}
+use crate::shell::window::{self, WindowOptions};
 
 /// Run the program with these arguments; the first one is the program's name.
 pub fn start(started: Instant, args: Vec<OsString>) -> ExitCode {
-    let args = match WindowArgs::try_parse_from(args) {
+    let args = match Cli::try_parse_from(args) {
         Ok(args) => args,
         Err(error) => {
             // If even that cannot be printed, the exit code is all that is left.
@@ -38,9 +21,13 @@ pub fn start(started: Instant, args: Vec<OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
-    let files = args.preset.into_iter().chain(args.files).collect();
-    set_threads(Settings::load_quietly(&Home::find(args.home.as_deref()).settings_file()).threads);
-    window::run(&WindowOptions { renderer: args.renderer, home: args.home, files, started: Some(started) })
+    let home = Home::find(args.window.home.as_deref());
+    set_threads(Settings::load_quietly(&home.settings_file()).threads);
+    if let Some(command) = args.command {
+        return cli::run(command, &home);
+    }
+    let files = args.window.preset.into_iter().chain(args.window.files).collect();
+    window::run(&WindowOptions { renderer: args.window.renderer, home, files, started: Some(started) })
 }
 
 /// Bound the pool that computes; it is made at its first use and cannot change later.

@@ -195,7 +195,7 @@ mod tests {
 
     fn press(shortcut: KeyboardShortcut, commands: &[CommandSpec]) -> Option<CommandId> {
         let ctx = Context::default();
-        let mut input = egui::RawInput { modifiers: shortcut.modifiers, ..Default::default() };
+        let mut input = egui::RawInput::default();
         input.events.push(egui::Event::Key {
             key: shortcut.logical_key,
             physical_key: None,

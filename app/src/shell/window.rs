@@ -24,12 +24,12 @@ pub enum Renderer {
 }
 
 /// What the command line says about the window.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct WindowOptions {
     /// Which renderer draws the window.
     pub renderer: Renderer,
-    /// A folder for everything Plumb writes.
-    pub home: Option<PathBuf>,
+    /// Where Plumb writes.
+    pub home: Home,
     /// Files to open.
     pub files: Vec<PathBuf>,
     /// When the program started, for the time to the first frame.
@@ -38,9 +38,9 @@ pub struct WindowOptions {
 
 /// Open the window and stay until it is closed.
 pub fn run(options: &WindowOptions) -> ExitCode {
-    let home = Home::find(options.home.as_deref());
+    let home = &options.home;
     journal::start(&home.log);
-    let size = remembered_size(&home);
+    let size = remembered_size(home);
     let native = eframe::NativeOptions {
         viewport: ViewportBuilder::default()
             .with_title("Plumb")

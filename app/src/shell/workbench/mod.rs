@@ -323,3 +323,6 @@ impl Waker {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
