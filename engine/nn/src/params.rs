@@ -141,7 +141,7 @@ impl Params {
             self.get(name)?;
         }
         for param in &self.entries {
-            let view = file.tensor(&param.name).map_err(|_| ParamError::Missing(param.name.clone()))?;
+            let Ok(view) = file.tensor(&param.name) else { return Err(ParamError::Missing(param.name.clone())) };
             let expected = param.var.elem_count();
             if view.dtype() != safetensors::Dtype::F32 || view.data().len() != 4 * expected {
                 let found = view.data().len() / 4;
