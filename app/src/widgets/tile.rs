@@ -60,6 +60,25 @@ impl Tile<'_> {
     }
 }
 
+/// The same figures in one line of text, for small windows.
+pub fn line(ui: &mut Ui, tiles: &[Tile<'_>]) {
+    let tokens = ui.tokens();
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        for (i, tile) in tiles.iter().enumerate() {
+            if i > 0 {
+                ui.label(RichText::new("·").color(tokens.text_weak));
+            }
+            ui.label(RichText::new(tile.name).small().color(tokens.text_weak));
+            let value = ui.label(RichText::new(&tile.value).strong().color(tokens.text_strong));
+            value.widget_info(|| {
+                WidgetInfo::labeled(Role::Status, true, format!("{}: {} {}", tile.name, tile.value, tile.detail))
+            });
+            value.on_hover_text(format!("{}\n{}", tile.detail, tile.meaning));
+        }
+    });
+}
+
 /// A row of tiles that share the width; they wrap when they would be narrower than `least` points.
 pub fn row(ui: &mut Ui, tiles: &[Tile<'_>], least: f32) {
     if tiles.is_empty() {

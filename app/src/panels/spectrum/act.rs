@@ -109,6 +109,9 @@ impl State {
         self.accuracy_before.clear();
         self.accuracy_after.clear();
         self.rows.clear();
+        if self.curves.value().is_some_and(|curves| curves.embedded) {
+            self.curves.clear();
+        }
         self.report = SpectrumReport { file: subject.source.clone(), layers: Vec::new(), skipped: subject.skipped.clone() };
         self.table.selected = None;
         self.touch();
@@ -231,6 +234,13 @@ impl State {
             self.read_curves(&folder, cx);
         }
         self.curves.poll();
+        let idle = !self.curves.is_pending() && !self.training.is_pending() && self.curves.error().is_none();
+        if self.settings.view == View::Training && self.curves.value().is_none() && idle {
+            // Something real to look at until a run is opened: how the sample model was trained.
+            let source = self.subject.as_ref().map_or(SAMPLE, |subject| subject.source.as_str());
+            let name = source.strip_prefix("embedded:").unwrap_or("digits-resnet8").to_owned();
+            self.curves.request(cx.engine, Lane::Store, cx.settings.seed, ReadCurves::Sample(name));
+        }
     }
 
     fn poll_survey(&mut self, cx: &PanelCx<'_>) {
@@ -374,7 +384,7 @@ impl State {
 
     /// Read the training curves of a run folder.
     pub fn read_curves(&mut self, folder: &Path, cx: &PanelCx<'_>) {
-        self.curves.request(cx.engine, Lane::Store, cx.settings.seed, ReadCurves(folder.to_owned()));
+        self.curves.request(cx.engine, Lane::Store, cx.settings.seed, ReadCurves::Folder(folder.to_owned()));
         self.settings.view = View::Training;
     }
 

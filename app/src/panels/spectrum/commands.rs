@@ -23,7 +23,7 @@ macro_rules! commands {
 }
 
 commands! {
-    SAMPLE = "spectrum.sample", File, Option::None, "Open sample model", "Open the residual network on digits that ships with Plumb.";
+    SAMPLE = "spectrum.sample", File, None, "Open sample model", "Open the residual network on digits that ships with Plumb.";
     OPEN = "spectrum.open", File, ctrl_shift(Key::M), "Open model file…", "Choose a checkpoint whose layers are inspected.";
     COMPARE = "spectrum.compare", File, ctrl(Key::D), "Compare with…", "Open a second checkpoint beside the first.";
     EXPORT_MODEL = "spectrum.export_model", File, ctrl(Key::E), "Export weights…", "Write all tensors, clipped ones included, as safetensors.";

@@ -9,7 +9,7 @@ use super::{detail, head, summary};
 use crate::widgets::{status, tile};
 
 /// From this width on the selected layer stands beside the table.
-const WIDE: f32 = 1150.0;
+const WIDE: f32 = 820.0;
 
 /// Draw the view.
 pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
@@ -23,18 +23,20 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         (before, after)
     });
     let tiles = summary::tiles(&state.report.layers, expected, state.report.skipped.len(), accuracy);
-    if ui.available_height() > 420.0 {
+    if ui.available_height() > 520.0 {
         tile::row(ui, &tiles, 150.0);
-        ui.add_space(2.0);
+    } else {
+        tile::line(ui, &tiles);
     }
+    ui.add_space(2.0);
     let none = egui::Frame::new();
     if ui.available_width() >= WIDE {
         let width = ui.available_width();
         Panel::left("spectrum layers")
             .resizable(true)
             .frame(none.inner_margin(egui::Margin { right: 10, ..egui::Margin::ZERO }))
-            .default_size(width * 0.5)
-            .size_range(420.0..=width - 480.0)
+            .default_size(width * 0.48)
+            .size_range(260.0..=width - 400.0)
             .show(ui, |ui| table(ui, state, actions));
         egui::CentralPanel::default()
             .frame(none.inner_margin(egui::Margin { left: 10, ..egui::Margin::ZERO }))

@@ -43,6 +43,15 @@ pub fn convergence(name: &str, traces: &[Trace], best: Option<f64>) -> Chart {
 
 /// Table of the marks above, the convergence plot below.
 pub fn ui(ui: &mut Ui, detail: &LayerDetail) -> Option<SaveRequest> {
+    let bottom = ui.max_rect().bottom();
+    egui::ScrollArea::vertical()
+        .id_salt("methods region")
+        .auto_shrink(false)
+        .show(ui, |ui| contents(ui, detail, bottom))
+        .inner
+}
+
+fn contents(ui: &mut Ui, detail: &LayerDetail, bottom: f32) -> Option<SaveRequest> {
     let tokens = ui.tokens();
     if detail.marks.is_empty() {
         ui.label(RichText::new("No other method applies to this layer.").color(tokens.text_weak));
@@ -66,7 +75,7 @@ pub fn ui(ui: &mut Ui, detail: &LayerDetail) -> Option<SaveRequest> {
         return None;
     }
     let chart = convergence(&detail.layer.name, &detail.traces, detail.layer.sigma.first().copied());
-    let height = ui.available_height().max(200.0);
+    let height = (bottom - ui.cursor().top() - 8.0).clamp(200.0, 700.0);
     chart_ui(ui, Id::unique(("spectrum", "convergence", &detail.layer.name)), height, &chart, |_| {}).save
 }
 

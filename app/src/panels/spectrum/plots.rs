@@ -7,11 +7,10 @@ use crate::widgets::chart::{Axis, Chart, Draw, LegendPlace, Level, Series};
 use crate::widgets::chart_ui::{SaveRequest, chart_ui};
 use crate::widgets::choice::log_switch;
 
-/// Which of the three is shown when there is no room for all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Plot {
+/// Which of the three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Plot {
     /// Singular values, descending.
-    #[default]
     Values,
     /// Cumulative share of the energy.
     Energy,
@@ -83,7 +82,7 @@ pub fn histogram(layer: &LayerReport) -> Chart {
     }
 }
 
-/// The three plots: side by side or one above the others where there is room, else one with a switch.
+/// The three plots: all at once where there is room, else one above the other to scroll through.
 pub fn ui(ui: &mut Ui, detail: &LayerDetail, log: &mut bool) -> Option<SaveRequest> {
     let layer = &detail.layer;
     let size = ui.available_size();
@@ -106,7 +105,7 @@ pub fn ui(ui: &mut Ui, detail: &LayerDetail, log: &mut bool) -> Option<SaveReque
     };
     let gap = 12.0;
     let whole = (size.y - 26.0).max(260.0);
-    if size.x >= 520.0 {
+    if size.x >= 460.0 && size.y >= 400.0 {
         let top = ((whole - gap) * 0.56).max(180.0);
         let below = (whole - gap - top).max(150.0);
         show(ui, Plot::Values, top, log);
@@ -117,10 +116,12 @@ pub fn ui(ui: &mut Ui, detail: &LayerDetail, log: &mut bool) -> Option<SaveReque
             show(&mut columns[1], Plot::Histogram, below, log);
         });
     } else {
-        for plot in [Plot::Values, Plot::Energy, Plot::Histogram] {
-            show(ui, plot, 220.0, log);
-            ui.add_space(gap);
-        }
+        egui::ScrollArea::vertical().id_salt("plots").auto_shrink(false).show(ui, |ui| {
+            for plot in [Plot::Values, Plot::Energy, Plot::Histogram] {
+                show(ui, plot, 240.0, log);
+                ui.add_space(gap);
+            }
+        });
     }
     save
 }

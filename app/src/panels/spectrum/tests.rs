@@ -72,10 +72,8 @@ fn a_click_on_a_header_sorts_and_a_click_on_a_row_selects() {
 fn ten_thousand_rows_are_drawn_in_time() {
     let rows: Vec<_> = (0..10_000).map(|i| sample::layer(&format!("block{i}.conv.weight"), 1.0 + f64::from(i) * 1e-4, 4)).collect();
     let mut view = TableView::default();
-    let mut scrolled = 0;
     let mut harness = Harness::builder().with_size([1200.0, 900.0]).build_ui(move |ui| {
         crate::theme::animations(ui.ctx(), false);
-        scrolled += 1;
         view.step(37);
         let rows = layers::LayerRows { layers: &rows, clipped: &|_| false, only_problems: false, weakest: Some(9999) };
         view.show(ui, "Layers", 1, &rows);

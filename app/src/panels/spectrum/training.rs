@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use egui::{Id, RichText, ScrollArea, Ui};
 use plumb_core::run_folder::{Metric, RunFolder};
 use plumb_core::{Ctl, Error, Job};
-use plumb_spectrum::train::SIGMA_PREFIX;
+use plumb_spectrum::train::{SIGMA_PREFIX, TrainReport};
+use plumb_vision::samples::{Embedded, RUNS};
 
 use super::action::{Action, Work};
 use crate::theme::UiExt as _;
@@ -19,8 +20,10 @@ use crate::widgets::{format, status};
 /// Curves of one run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curves {
-    /// The run folder.
-    pub folder: PathBuf,
+    /// Where they come from: the run folder, or the sample model.
+    pub title: String,
+    /// Whether they ship with Plumb.
+    pub embedded: bool,
     /// Epoch and σ₁ by layer name.
     pub sigma1: BTreeMap<String, Vec<[f64; 2]>>,
     /// Other numbers per epoch: accuracy, loss.
@@ -28,8 +31,8 @@ pub struct Curves {
 }
 
 /// The curves in the measurements of a run.
-pub fn curves(folder: PathBuf, metrics: &[Metric]) -> Curves {
-    let mut curves = Curves { folder, ..Curves::default() };
+pub fn curves(title: String, metrics: &[Metric]) -> Curves {
+    let mut curves = Curves { title, ..Curves::default() };
     for metric in metrics {
         for (key, value) in &metric.values {
             let (map, name) = match key.strip_prefix(SIGMA_PREFIX) {
@@ -42,9 +45,30 @@ pub fn curves(folder: PathBuf, metrics: &[Metric]) -> Curves {
     curves
 }
 
-/// Reads the curves of a run folder.
+/// The curves in the report of a training run that ships with Plumb.
+fn embedded(run: &Embedded) -> Result<Curves, Error> {
+    let report: TrainReport = serde_json::from_slice(run.bytes).map_err(|error| Error::failed(&error))?;
+    let mut curves = Curves { title: format!("{}: its training run", run.title), embedded: true, ..Curves::default() };
+    let points = |values: &[f64]| values.iter().enumerate().map(|(i, v)| [(i + 1) as f64, *v]).collect::<Vec<_>>();
+    for curve in &report.curves {
+        curves.sigma1.insert(curve.layer.clone(), points(&curve.sigma));
+    }
+    let epochs = &report.history.epochs;
+    let held_out: Vec<f64> = epochs.iter().map(|epoch| epoch.test_accuracy).collect();
+    let train: Vec<f64> = epochs.iter().map(|epoch| epoch.train_accuracy).collect();
+    curves.others.insert("test accuracy".to_owned(), points(&held_out));
+    curves.others.insert("training accuracy".to_owned(), points(&train));
+    Ok(curves)
+}
+
+/// Reads training curves.
 #[derive(Debug)]
-pub struct ReadCurves(pub PathBuf);
+pub enum ReadCurves {
+    /// Of a run folder.
+    Folder(PathBuf),
+    /// Of the sample model of this name.
+    Sample(String),
+}
 
 impl Job for ReadCurves {
     type Output = Curves;
@@ -55,16 +79,23 @@ impl Job for ReadCurves {
     }
 
     fn run(self, ctl: &Ctl) -> Result<Curves, Error> {
-        let run = RunFolder::open(&self.0).map_err(|error| Error::failed(&error))?;
+        let folder = match self {
+            Self::Folder(folder) => folder,
+            Self::Sample(name) => {
+                let run = RUNS.iter().find(|run| run.name == name);
+                return run.map_or_else(|| Ok(Curves::default()), embedded);
+            }
+        };
+        let run = RunFolder::open(&folder).map_err(|error| Error::failed(&error))?;
         ctl.check()?;
         for problem in &run.problems {
-            ctl.warn(self.0.display().to_string(), problem.clone());
+            ctl.warn(folder.display().to_string(), problem.clone());
         }
-        let curves = curves(self.0, &run.metrics);
+        let curves = curves(folder.display().to_string(), &run.metrics);
         if curves.sigma1.is_empty() {
             return Err(Error::Failed(format!(
                 "this run has no σ₁ curves: no measurement in {} begins with {SIGMA_PREFIX}. Open a folder written by a training run",
-                curves.folder.display()
+                curves.title
             )));
         }
         Ok(curves)
@@ -101,7 +132,7 @@ pub fn ui(
     if busy && status::busy(ui, "Reading training curves", None) {
         actions.push(Action::Stop(Work::Curves));
     }
-    let Some(curves) = curves else {
+    let Some(curves) = curves.filter(|curves| !curves.sigma1.is_empty()) else {
         if !busy {
             let text = "Open a run folder, from Runs or by dropping it here, to see how σ₁ of every layer moved from epoch to epoch.";
             status::empty(ui, "No training run is open", text, None);
@@ -110,7 +141,7 @@ pub fn ui(
     };
     let tokens = ui.tokens();
     ui.add(
-        egui::Label::new(RichText::new(curves.folder.display().to_string()).small().color(tokens.text_weak)).truncate(),
+        egui::Label::new(RichText::new(&curves.title).small().color(tokens.text_weak)).truncate(),
     );
     ui.add_space(4.0);
     let size = ui.available_size();
@@ -175,7 +206,7 @@ mod tests {
             step,
             values: BTreeMap::from([("sigma1/conv.weight".to_owned(), sigma), ("accuracy".to_owned(), 0.5)]),
         };
-        let curves = curves(PathBuf::new(), &[metric(1, 2.5), metric(2, 2.0)]);
+        let curves = curves("run".to_owned(), &[metric(1, 2.5), metric(2, 2.0)]);
         assert_eq!(curves.sigma1["conv.weight"], vec![[1.0, 2.5], [2.0, 2.0]]);
         assert_eq!(curves.others["accuracy"], vec![[1.0, 0.5], [2.0, 0.5]]);
     }
