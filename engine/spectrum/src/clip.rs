@@ -134,8 +134,13 @@ pub fn clip<T: Real>(
     if before == 0.0 {
         return Ok(Clipped { reached: false, ..unchanged() });
     }
+    let mut seen = None;
     let (steps, truncation_error) = match method {
-        ClipMethod::FastClip => (fast::fast_clip(op, layer, before, target, ctl)?, 0.0),
+        ClipMethod::FastClip => {
+            let (steps, after) = fast::fast_clip(op, layer, before, target, ctl)?;
+            seen = after;
+            (steps, 0.0)
+        }
         ClipMethod::FixedStep => {
             let taps: usize = layer.weight_shape.iter().skip(2).product();
             let step = if target.step > 0.0 { target.step } else { 1.0 / taps.max(1) as f64 };
@@ -146,7 +151,10 @@ pub fn clip<T: Real>(
         ClipMethod::Miyato => (scale::miyato(op, target, ctl)?, 0.0),
         ClipMethod::Fourier => fourier::senderovich(op, layer, target, ctl)?,
     };
-    let after = measure::norm(op, target.tolerance, target.seed.wrapping_add(1), ctl)?;
+    let after = match seen {
+        Some(after) => after,
+        None => measure::norm(op, target.tolerance, target.seed.wrapping_add(1), ctl)?,
+    };
     let truncation_error = if method == ClipMethod::Fourier { truncation_error.max((after - target.to) / target.to).max(0.0) } else { 0.0 };
     Ok(Clipped { weight: op.weight().to_vec(), before, after, steps, reached: target.is_near(after), truncation_error })
 }

@@ -12,7 +12,7 @@ use crate::singular::SpectrumError;
 
 /// Triplets per Gauss–Newton step.
 const BLOCK: usize = 4;
-/// Triplets looked at to tell a crowd from a few.
+/// More singular values than this above the target are a crowd.
 const CROWD: usize = 8;
 /// Most changes of the frequency level.
 const LEVELS: usize = 4;
@@ -23,21 +23,25 @@ const MOST_BETWEEN: usize = 30;
 /// Multiply-adds of the decomposition of a matrix, up to which it is taken whole.
 const WHOLE_MATRIX: f64 = 3e9;
 
-/// Bring σ₁ of `op` to the target, from `before`. Gives the steps taken.
+/// Bring σ₁ of `op` to the target, from `before`. Gives the steps taken, and σ₁ where it was looked at afresh.
 pub(super) fn fast_clip<T: Real>(
     op: &mut dyn Kernelled<T>,
     layer: &Layer<'_, T>,
     before: f64,
     target: &Target,
     ctl: &Ctl,
-) -> Result<usize, SpectrumError> {
+) -> Result<(usize, Option<f64>), SpectrumError> {
     let lower = before < target.to;
     if !lower && layer.is_matrix() {
-        return clip_matrix(op, layer, target, ctl);
+        return Ok((clip_matrix(op, layer, target, ctl)?, None));
     }
     let mut steps = 0;
-    if !lower && has_taps(layer) && is_crowded(&*op, target, ctl)? {
-        steps += clip_crowd(op, layer, before, target, ctl)?;
+    if !lower && has_taps(layer) {
+        let (taken, seen) = clip_crowd(op, layer, before, target, ctl)?;
+        steps += taken;
+        if seen.is_some_and(|sigma| target.is_near(sigma)) {
+            return Ok((steps.max(1), seen));
+        }
     }
     // Krylov may miss a direction that it was not started near: look again from elsewhere until nothing is found.
     for look in 0..LOOKS {
@@ -46,23 +50,18 @@ pub(super) fn fast_clip<T: Real>(
             max_steps: target.max_steps.saturating_sub(steps),
             ..StepOptions::gauss_newton(target, if lower { 1 } else { BLOCK })
         };
-        let done = descend(op, &options, None, ctl)?.steps;
-        steps += done;
-        if done == 0 || steps >= target.max_steps {
-            break;
+        let sigma = measure::norm(&*op, target.tolerance, options.seed, ctl)?;
+        let settled = sigma <= options.upper && sigma >= options.lower;
+        if (settled && steps + look > 0) || steps >= target.max_steps {
+            return Ok((steps.max(1), Some(sigma)));
         }
+        steps += descend(op, &options, None, ctl)?.steps;
     }
-    Ok(steps.max(1))
+    Ok((steps.max(1), None))
 }
 
 fn has_taps<T>(layer: &Layer<'_, T>) -> bool {
     matches!(layer.kind, OpKind::Conv1d | OpKind::Conv2d | OpKind::ConvTranspose2d)
-}
-
-/// Whether more singular values are above the target than steps on a few triplets could deal with.
-fn is_crowded<T: Real>(op: &dyn Kernelled<T>, target: &Target, ctl: &Ctl) -> Result<bool, SpectrumError> {
-    let options = measure::top(op, CROWD, 10.0 * target.tolerance, target.seed, None, ctl)?;
-    Ok(options.sigma.len() == CROWD && options.sigma.iter().all(|&sigma| sigma > target.to * (1.0 + target.tolerance)))
 }
 
 /// Dense layers and 1×1 convolutions: every direction above the target is its own, so all are clipped at once.
@@ -114,33 +113,40 @@ fn clip_crowd<T: Real>(
     before: f64,
     target: &Target,
     ctl: &Ctl,
-) -> Result<usize, SpectrumError> {
+) -> Result<(usize, Option<f64>), SpectrumError> {
     let c = target.to;
     let slack = target.tolerance.clamp(1e-4, 0.05);
-    let frequency = FrequencyClip::new(layer.weight_shape, layer.geometry, target.seed);
+    let mut frequency = FrequencyClip::new(layer.weight_shape, layer.geometry, target.seed);
     let single = |weight: &[T]| weight.iter().map(|w| w.double() as f32).collect::<Vec<f32>>();
     // Borders make the true operator smaller than its frequencies say (zeros) or a little larger (reflect).
-    let mut level = c * (frequency.top(&single(op.weight()), ctl)? / before).max(1.0);
+    let (top, count) = frequency.look(&single(op.weight()), c, ctl)?;
+    if count <= CROWD as f64 {
+        return Ok((0, None));
+    }
+    let mut level = c * (top / before).max(1.0) * (1.0 - 0.3 * target.tolerance.min(0.05));
     let mut steps = 0;
     let mut above = (op.weight().to_vec(), before);
     for round in 0..LEVELS {
         let outcome = frequency.run(single(op.weight()), level, slack, ctl)?;
         steps += outcome.rounds;
         set(op, &outcome.weight)?;
-        let sigma = measure::norm(&*op, 3.0 * target.tolerance, target.seed.wrapping_add(round as u64), ctl)?;
+        let sigma = measure::norm(&*op, target.tolerance, target.seed.wrapping_add(1 + round as u64), ctl)?;
         ctl.say(&format!("level {level:.4}: {} rounds, grid {:.4}, σ₁ {sigma:.4}", outcome.rounds, outcome.top));
         if sigma < c * (1.0 - 0.7 * target.tolerance) {
             let below = (op.weight().to_vec(), sigma);
             steps += between(op, below, &above, target, ctl)?;
             break;
         }
-        if sigma <= c * (1.0 + target.tolerance) || outcome.top < c || !is_crowded(&*op, target, ctl)? {
+        if sigma <= c * (1.0 + 0.8 * target.tolerance) {
+            return Ok((steps, Some(sigma)));
+        }
+        if outcome.above <= CROWD as f64 {
             break;
         }
         above = (op.weight().to_vec(), sigma);
         level *= c / sigma;
     }
-    Ok(steps)
+    Ok((steps, None))
 }
 
 fn set<T: Real>(op: &mut dyn Kernelled<T>, weight: &[f32]) -> Result<(), SpectrumError> {

@@ -26,9 +26,9 @@ const POINTS_PER_TAP: usize = 4;
 /// Vectors followed beside those above the target.
 const GUARD: usize = 4;
 /// Vectors followed at first: this share of the small side …
-const FIRST_SHARE: usize = 12;
+const FIRST_SHARE: usize = 20;
 /// … and subspace steps until they have settled.
-const FIRST_STEPS: usize = 8;
+const FIRST_STEPS: usize = 4;
 /// Most evaluations of Φ.
 const MAX_ROUNDS: usize = 40;
 
@@ -39,9 +39,12 @@ pub(super) struct FrequencyClip {
     groups: usize,
     taps: usize,
     stride: [usize; 2],
+    /// Coarse frequencies that the operator itself has, about.
+    pixels: f64,
     /// One entry per coarse frequency up to conjugation.
     frequencies: Vec<Frequency>,
-    seed: u64,
+    /// One entry per group and frequency.
+    followed: Vec<Followed>,
 }
 
 struct Frequency {
@@ -53,8 +56,8 @@ struct Frequency {
 
 /// What is followed at one frequency of one group.
 struct Followed {
-    /// Orthonormal columns on the input side.
-    basis: Mat<c32>,
+    /// Orthonormal columns on the output side.
+    left: Mat<c32>,
     started: bool,
 }
 
@@ -63,6 +66,8 @@ struct Value {
     phi: f64,
     gradient: Vec<f32>,
     top: f64,
+    /// Singular values of the operator that stand above the aim, about.
+    above: f64,
 }
 
 /// How far [`FrequencyClip::run`] came.
@@ -70,6 +75,8 @@ pub(super) struct FrequencyOutcome {
     pub weight: Vec<f32>,
     /// Largest singular value on the grid.
     pub top: f64,
+    /// How many singular values of the operator stand above the level, about.
+    pub above: f64,
     pub rounds: usize,
 }
 
@@ -98,15 +105,18 @@ impl FrequencyClip {
                 frequencies.push(Frequency { weight: twice / count, phases: phases([a, b], coarse, kernel, stride) });
             }
         }
-        Self {
+        let mut clip = Self {
             outputs: weight_shape[0] / geometry.groups,
             inputs: weight_shape[1],
             groups: geometry.groups,
             taps: kernel[0] * kernel[1],
             stride,
+            pixels: (0..2).map(|axis| (geometry.input[axis] / stride[axis]).max(1) as f64).product(),
             frequencies,
-            seed,
-        }
+            followed: Vec::new(),
+        };
+        clip.followed = clip.start(seed);
+        clip
     }
 
     /// Rows and columns of one frequency's matrix.
@@ -114,31 +124,27 @@ impl FrequencyClip {
         (self.outputs, self.inputs * self.stride[0] * self.stride[1])
     }
 
-    fn start(&self, share: usize) -> Vec<Followed> {
+    fn start(&self, seed: u64) -> Vec<Followed> {
         let (rows, columns) = self.block();
         let small = rows.min(columns);
-        let p = if small <= 16 { small } else { (small / share + GUARD).min(small) };
-        let mut random = Random::new(self.seed, "frequency clip");
+        let p = if small <= 16 { small } else { (small / FIRST_SHARE + GUARD).min(small) };
+        let mut random = Random::new(seed, "frequency clip");
         (0..self.groups * self.frequencies.len())
-            .map(|_| Followed {
-                basis: Mat::from_fn(columns, p, |_, _| c32::new(random.normal() as f32, random.normal() as f32)),
-                started: false,
-            })
+            .map(|_| Followed { left: random_block(rows, p, &mut random), started: false })
             .collect()
     }
 
-    /// The largest singular value on the grid.
-    pub fn top(&self, weight: &[f32], ctl: &Ctl) -> Result<f64, Cancelled> {
-        let mut followed = self.start(64);
-        Ok(self.value(weight, f64::INFINITY, &mut followed, ctl)?.top)
+    /// The largest singular value on the grid, and about how many of the operator's are above `level`.
+    pub fn look(&mut self, weight: &[f32], level: f64, ctl: &Ctl) -> Result<(f64, f64), Cancelled> {
+        let value = self.value(weight, level, false, ctl)?;
+        Ok((value.top, value.above))
     }
 
     /// Bring every singular value on the grid to `level · (1 + slack)` or below.
-    pub fn run(&self, weight: Vec<f32>, level: f64, slack: f64, ctl: &Ctl) -> Result<FrequencyOutcome, Cancelled> {
+    pub fn run(&mut self, weight: Vec<f32>, level: f64, slack: f64, ctl: &Ctl) -> Result<FrequencyOutcome, Cancelled> {
         let aim = level * (1.0 - 0.5 * slack);
-        let mut followed = self.start(FIRST_SHARE);
         let mut weight = weight;
-        let mut value = self.value(&weight, aim, &mut followed, ctl)?;
+        let mut value = self.value(&weight, aim, true, ctl)?;
         let mut memory = Lbfgs::new(8);
         let mut rounds = 1;
         while value.top > level * (1.0 + 0.5 * slack) && rounds < MAX_ROUNDS {
@@ -148,7 +154,7 @@ impl FrequencyClip {
             let mut step = 1.0_f32;
             loop {
                 let trial: Vec<f32> = weight.iter().zip(&direction).map(|(w, d)| w - step * d).collect();
-                let next = self.value(&trial, aim, &mut followed, ctl)?;
+                let next = self.value(&trial, aim, true, ctl)?;
                 rounds += 1;
                 if next.phi <= value.phi - 1e-4 * f64::from(step) * descent || step < 0.05 || rounds >= MAX_ROUNDS {
                     memory.learn(&weight, &trial, &value.gradient, &next.gradient);
@@ -158,11 +164,25 @@ impl FrequencyClip {
                 step *= 0.4;
             }
         }
-        Ok(FrequencyOutcome { weight, top: value.top, rounds })
+        Ok(FrequencyOutcome { weight, top: value.top, above: value.above, rounds })
     }
 
     /// Φ, its gradient and the largest singular value; moves the followed subspaces on.
-    fn value(&self, weight: &[f32], aim: f64, followed: &mut [Followed], ctl: &Ctl) -> Result<Value, Cancelled> {
+    fn value(&mut self, weight: &[f32], aim: f64, slope: bool, ctl: &Ctl) -> Result<Value, Cancelled> {
+        let mut followed = std::mem::take(&mut self.followed);
+        let value = self.value_of(weight, aim, &mut followed, slope, ctl);
+        self.followed = followed;
+        value
+    }
+
+    fn value_of(
+        &self,
+        weight: &[f32],
+        aim: f64,
+        followed: &mut [Followed],
+        slope: bool,
+        ctl: &Ctl,
+    ) -> Result<Value, Cancelled> {
         ctl.check()?;
         let len = self.outputs * self.inputs * self.taps;
         let kernels: Vec<Vec<f32>> = weight.chunks_exact(len).map(|group| self.by_tap(group)).collect();
@@ -170,31 +190,34 @@ impl FrequencyClip {
         // One gradient per chunk of frequencies, added in order: the same sum for any number of threads.
         let chunk = per_group.div_ceil(8).max(1);
         let mut gradient = vec![0.0; weight.len()];
-        let (mut phi, mut top) = (0.0, 0.0_f64);
+        let (mut phi, mut top, mut above) = (0.0, 0.0_f64, 0.0);
         for ((group, kernel), followed) in kernels.iter().enumerate().zip(followed.chunks_mut(per_group)) {
-            let parts: Vec<(f64, f64, Vec<f32>)> = followed
+            let parts: Vec<(f64, f64, f64, Vec<f32>)> = followed
                 .par_chunks_mut(chunk)
                 .zip(self.frequencies.par_chunks(chunk))
                 .map(|(followed, frequencies)| {
-                    let (mut phi, mut top, mut by_tap) = (0.0, 0.0_f64, vec![0.0; len]);
+                    let (mut phi, mut top, mut above) = (0.0, 0.0_f64, 0.0);
+                    let mut by_tap = if slope { vec![0.0; len] } else { Vec::new() };
                     let mut clock = 0_u32;
                     for (followed, frequency) in followed.iter_mut().zip(frequencies) {
                         clock += 1;
                         if clock.is_multiple_of(4) && ctl.is_cancelled() {
                             break;
                         }
-                        let (part, largest) = self.visit(kernel, frequency, followed, aim, &mut by_tap);
+                        let (part, largest, count) = self.visit(kernel, frequency, followed, aim, &mut by_tap);
                         phi += part;
                         top = top.max(largest);
+                        above += count;
                     }
-                    (phi, top, by_tap)
+                    (phi, top, above, by_tap)
                 })
                 .collect();
             ctl.check()?;
             let target = &mut gradient[group * len..(group + 1) * len];
-            for (part, largest, by_tap) in parts {
+            for (part, largest, count, by_tap) in parts {
                 phi += part;
                 top = top.max(largest);
+                above += count;
                 for (tap, values) in by_tap.chunks_exact(self.outputs * self.inputs).enumerate() {
                     for (place, value) in values.iter().enumerate() {
                         let (input, output) = (place / self.outputs, place % self.outputs);
@@ -203,7 +226,7 @@ impl FrequencyClip {
                 }
             }
         }
-        Ok(Value { phi, gradient, top })
+        Ok(Value { phi, gradient, top, above })
     }
 
     /// The kernel with the taps outermost and the outputs innermost: (tap, in, out).
@@ -219,37 +242,37 @@ impl FrequencyClip {
     }
 
     /// One frequency: its share of Φ, its largest singular value, and its part of the gradient.
-    fn visit(&self, kernel: &[f32], at: &Frequency, followed: &mut Followed, aim: f64, by_tap: &mut [f32]) -> (f64, f64) {
+    fn visit(&self, kernel: &[f32], at: &Frequency, followed: &mut Followed, aim: f64, by_tap: &mut [f32]) -> (f64, f64, f64) {
         let (rows, columns) = self.block();
         let matrix = self.matrix(kernel, at);
-        let steps = if followed.started { 2 } else { FIRST_STEPS };
-        let whole = followed.basis.ncols() == columns;
-        let mut image = Mat::<c32>::zeros(rows, followed.basis.ncols());
+        let steps = if followed.started { 1 } else { FIRST_STEPS };
+        // Each half step leaves orthogonal columns, so that dividing by their lengths makes a basis.
+        let mut basis = Mat::<c32>::zeros(columns, 0);
         let mut sigma = Vec::new();
-        for step in 0..steps {
-            if step > 0 && whole {
-                break;
+        for _ in 0..steps {
+            basis = Mat::zeros(columns, followed.left.ncols());
+            matmul(&mut basis, Accum::Replace, matrix.adjoint(), &followed.left, c32::new(1.0, 0.0), Par::Seq);
+            orthogonalise(&mut basis);
+            let mut image = Mat::zeros(rows, basis.ncols());
+            matmul(&mut image, Accum::Replace, &matrix, &basis, c32::new(1.0, 0.0), Par::Seq);
+            let turn;
+            (sigma, turn) = orthogonalise(&mut image);
+            if let Some(turn) = turn {
+                basis = &basis * &turn;
             }
-            if step > 0 {
-                let mut next = Mat::<c32>::zeros(columns, image.ncols());
-                matmul(&mut next, Accum::Replace, matrix.adjoint(), &image, c32::new(1.0, 0.0), Par::Seq);
-                followed.basis = next;
-            }
-            orthonormalise(&mut followed.basis);
-            matmul(&mut image, Accum::Replace, &matrix, &followed.basis, c32::new(1.0, 0.0), Par::Seq);
-            sigma = rotate(&mut followed.basis, &mut image);
+            followed.left = image;
         }
         followed.started = true;
         let top = sigma.first().copied().unwrap_or(0.0);
         let above = sigma.iter().take_while(|&&sigma| sigma > aim).count();
         let part: f64 = sigma[..above].iter().map(|sigma| (sigma - aim).powi(2)).sum::<f64>() * 0.5 * f64::from(at.weight);
-        if above > 0 {
-            self.add_gradient(at, &image, &sigma[..above], aim, &followed.basis, by_tap);
+        if above > 0 && !by_tap.is_empty() {
+            self.add_gradient(at, &followed.left, &sigma[..above], aim, &basis, by_tap);
         }
         if above + 1 >= sigma.len() && sigma.len() < rows.min(columns) {
-            widen(followed, columns.min(rows), above);
+            widen(followed, rows.min(columns), above);
         }
-        (part, top)
+        (part, top, above as f64 * f64::from(at.weight) * self.pixels)
     }
 
     fn matrix(&self, kernel: &[f32], at: &Frequency) -> Mat<c32> {
@@ -270,11 +293,9 @@ impl FrequencyClip {
     }
 
     /// `Σ_i (σ_i − aim) u_i v_i*` at this frequency, taken back to the taps.
-    fn add_gradient(&self, at: &Frequency, image: &Mat<c32>, sigma: &[f64], aim: f64, basis: &Mat<c32>, by_tap: &mut [f32]) {
+    fn add_gradient(&self, at: &Frequency, left: &Mat<c32>, sigma: &[f64], aim: f64, basis: &Mat<c32>, by_tap: &mut [f32]) {
         let (rows, columns) = self.block();
-        let scaled = Mat::from_fn(rows, sigma.len(), |i, j| {
-            image[(i, j)] * (((sigma[j] - aim) / sigma[j]) as f32 * at.weight)
-        });
+        let scaled = Mat::from_fn(rows, sigma.len(), |i, j| left[(i, j)] * ((sigma[j] - aim) as f32 * at.weight));
         let mut residual = Mat::<c32>::zeros(rows, columns);
         let basis = basis.subcols(0, sigma.len());
         matmul(&mut residual, Accum::Replace, &scaled, basis.adjoint(), c32::new(1.0, 0.0), Par::Seq);
@@ -316,51 +337,40 @@ fn phases(at: [usize; 2], coarse: [usize; 2], kernel: [usize; 2], stride: [usize
     all
 }
 
-/// Orthonormal columns by Gram–Schmidt, each column twice.
-fn orthonormalise(basis: &mut Mat<c32>) {
-    let (rows, columns) = (basis.nrows(), basis.ncols());
-    for j in 0..columns {
-        for _ in 0..2 {
-            for i in 0..j {
-                let mut overlap = c32::new(0.0, 0.0);
-                for r in 0..rows {
-                    overlap += basis[(r, i)].conj() * basis[(r, j)];
-                }
-                for r in 0..rows {
-                    let share = overlap * basis[(r, i)];
-                    basis[(r, j)] -= share;
-                }
-            }
-        }
-        let norm = basis.col_as_slice(j).iter().map(|z| z.re * z.re + z.im * z.im).sum::<f32>().sqrt();
-        let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-        for z in basis.col_as_slice_mut(j) {
+fn random_block(rows: usize, columns: usize, random: &mut Random) -> Mat<c32> {
+    let mut block = Mat::from_fn(rows, columns, |_, _| c32::new(random.normal() as f32, random.normal() as f32));
+    orthogonalise(&mut block);
+    block
+}
+
+/// Turn the columns so that they are orthogonal, longest first, and divide them by their lengths. Gives the
+/// lengths and the turn. Columns shorter than rounding become zero.
+fn orthogonalise(block: &mut Mat<c32>) -> (Vec<f64>, Option<Mat<c32>>) {
+    let p = block.ncols();
+    let mut gram = Mat::<c32>::zeros(p, p);
+    matmul(&mut gram, Accum::Replace, block.adjoint(), &*block, c32::new(1.0, 0.0), Par::Seq);
+    let Ok(eigen) = gram.self_adjoint_eigen(Side::Lower) else {
+        return (vec![f64::NAN; p], None);
+    };
+    let turn = Mat::from_fn(p, p, |i, j| eigen.U()[(i, p - 1 - j)]);
+    *block = &*block * &turn;
+    let lengths: Vec<f64> = (0..p).map(|j| f64::from(eigen.S()[p - 1 - j].re.max(0.0)).sqrt()).collect();
+    let floor = 1e-5 * lengths.first().copied().unwrap_or(0.0);
+    for (j, &length) in lengths.iter().enumerate() {
+        let scale = if length > floor { (1.0 / length) as f32 } else { 0.0 };
+        for z in block.col_as_slice_mut(j) {
             *z *= scale;
         }
     }
-}
-
-/// Rayleigh–Ritz: turn basis and image so that the image's columns are orthogonal, longest first.
-fn rotate(basis: &mut Mat<c32>, image: &mut Mat<c32>) -> Vec<f64> {
-    let p = image.ncols();
-    let mut gram = Mat::<c32>::zeros(p, p);
-    matmul(&mut gram, Accum::Replace, image.adjoint(), &*image, c32::new(1.0, 0.0), Par::Seq);
-    let Ok(eigen) = gram.self_adjoint_eigen(Side::Lower) else {
-        return vec![f64::NAN; p];
-    };
-    let turn = Mat::from_fn(p, p, |i, j| eigen.U()[(i, p - 1 - j)]);
-    *basis = &*basis * &turn;
-    *image = &*image * &turn;
-    (0..p).map(|j| f64::from(eigen.S()[p - 1 - j].re.max(0.0)).sqrt()).collect()
+    (lengths, Some(turn))
 }
 
 /// More vectors, as all that are followed are above the target.
 fn widen(followed: &mut Followed, most: usize, above: usize) {
-    let (columns, p) = (followed.basis.nrows(), followed.basis.ncols());
+    let (rows, p) = (followed.left.nrows(), followed.left.ncols());
     let more = (above + 2 * GUARD).max(p + GUARD).min(most);
     let mut random = Random::new(p as u64, "widen");
-    followed.basis = Mat::from_fn(columns, more, |i, j| {
-        if j < p { followed.basis[(i, j)] } else { c32::new(random.normal() as f32, random.normal() as f32) }
-    });
+    let fresh = random_block(rows, more - p, &mut random);
+    followed.left = Mat::from_fn(rows, more, |i, j| if j < p { followed.left[(i, j)] } else { fresh[(i, j - p)] });
     followed.started = false;
 }
