@@ -21,7 +21,8 @@ fn main() -> std::io::Result<()> {
         for file in sorted(method)?.iter().filter(|path| path.extension().is_some_and(|ending| ending == "ron")) {
             let (method, file_name) = (name(method), name(file));
             let path = file.canonicalize()?.display().to_string();
-            let row = format!("    ({method:?}, EmbeddedPreset {{ file: {file_name:?}, text: include_str!({path:?}) }}),\n");
+            let row =
+                format!("    ({method:?}, EmbeddedPreset {{ file: {file_name:?}, text: include_str!({path:?}) }}),\n");
             // Writing to a string cannot fail.
             let _written = table.write_str(&row);
         }

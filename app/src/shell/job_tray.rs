@@ -51,7 +51,9 @@ fn one(ui: &mut Ui, engine: &Engine, job: &JobInfo, log_of: &mut Option<JobId>) 
             if Icon::FileText.button(ui, name).clicked() {
                 *log_of = (!unfolded).then_some(job.id);
             }
-            let time = job.seconds.map_or_else(|| word.to_owned(), |seconds| format!("{word}, {}", format::seconds(f64::from(seconds))));
+            let time = job
+                .seconds
+                .map_or_else(|| word.to_owned(), |seconds| format!("{word}, {}", format::seconds(f64::from(seconds))));
             ui.label(RichText::new(time).small().color(tokens.text_weak));
         });
     });

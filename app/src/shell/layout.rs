@@ -99,6 +99,11 @@ impl Layout {
             .min_by_key(|id| id.0)
     }
 
+    /// Whether any tab is there.
+    pub fn has_tabs(&self) -> bool {
+        self.tree.tiles.tiles().any(|tile| matches!(tile, Tile::Pane(_)))
+    }
+
     /// Whether the tab is there.
     pub fn is_open(&self, pane: &str) -> bool {
         self.find(pane).is_some()

@@ -1,6 +1,9 @@
 //! The command palette: every command by a part of its name.
 
-use egui::{Align, Align2, Area, Context, Frame, Key, Label, Layout, Margin, Modifiers, Order, RichText, ScrollArea, Sense, Ui, WidgetInfo, vec2};
+use egui::{
+    Align, Align2, Area, Context, Frame, Key, Label, Layout, Margin, Modifiers, Order, RichText, ScrollArea, Sense, Ui,
+    WidgetInfo, vec2,
+};
 
 use crate::shell::commands::{self, CommandId, CommandSpec};
 use crate::theme::{Icon, UiExt as _};
@@ -59,15 +62,16 @@ impl Palette {
             .order(Order::Foreground)
             .anchor(Align2::CENTER_TOP, vec2(0.0, 56.0))
             .show(ctx, |ui| {
-                Frame::popup(ui.style()).fill(tokens.surface_raised).corner_radius(8).inner_margin(Margin::same(8)).show(
-                    ui,
-                    |ui| {
+                Frame::popup(ui.style())
+                    .fill(tokens.surface_raised)
+                    .corner_radius(8)
+                    .inner_margin(Margin::same(8))
+                    .show(ui, |ui| {
                         ui.set_width(width - 18.0);
                         if let Some(at) = self.contents(ui, commands, &hits, up || down) {
                             chosen = Some(at);
                         }
-                    },
-                );
+                    });
             });
         let outside = ctx.input(|input| {
             input.pointer.any_pressed()
@@ -118,7 +122,9 @@ impl Palette {
                     ui.painter().rect_filled(rect, f32::from(tokens.radius), fill);
                 }
                 let mut inside = ui.new_child(
-                    egui::UiBuilder::new().max_rect(rect.shrink2(vec2(8.0, 0.0))).layout(Layout::left_to_right(Align::Center)),
+                    egui::UiBuilder::new()
+                        .max_rect(rect.shrink2(vec2(8.0, 0.0)))
+                        .layout(Layout::left_to_right(Align::Center)),
                 );
                 Icon::ChevronRight.show(&mut inside, 12.0, tokens.text_weak, "");
                 inside.add(Label::new(RichText::new(command.text).color(tokens.text_strong)));

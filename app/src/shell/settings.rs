@@ -76,10 +76,10 @@ impl Settings {
 
     /// Read the file. A missing file gives the defaults; an unreadable one is put aside and told in a note.
     pub fn load(path: &Path) -> Stored<Self> {
-        let mut stored: Stored<Self> =
-            read_stored(path, |settings: &Self| settings.version <= VERSION, "settings");
+        let mut stored: Stored<Self> = read_stored(path, |settings: &Self| settings.version <= VERSION, "settings");
         let scale = stored.value.scale;
-        stored.value.scale = if scale.is_finite() { scale.clamp(*Self::SCALES.start(), *Self::SCALES.end()) } else { 1.0 };
+        stored.value.scale =
+            if scale.is_finite() { scale.clamp(*Self::SCALES.start(), *Self::SCALES.end()) } else { 1.0 };
         stored
     }
 

@@ -89,9 +89,10 @@ impl SettingsPage {
                     tall_row(ui, "Device", |ui| self.devices(ui, &mut shared.settings.device));
                     row(ui, "Threads", |ui| {
                         let most = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) * 2;
-                        let value = egui::DragValue::new(&mut shared.settings.threads).range(0..=most).custom_formatter(
-                            |value, _| if value < 0.5 { "automatic".to_owned() } else { format!("{value}") },
-                        );
+                        let value =
+                            egui::DragValue::new(&mut shared.settings.threads).range(0..=most).custom_formatter(
+                                |value, _| if value < 0.5 { "automatic".to_owned() } else { format!("{value}") },
+                            );
                         let field = ui.add(value).on_hover_text("0 uses as many threads as the processor has.");
                         field.widget_info(|| WidgetInfo::labeled(egui::Role::SpinButton, true, "Threads"));
                         if shared.settings.threads != threads_at_start {
@@ -102,7 +103,9 @@ impl SettingsPage {
                         let field = ui.add(egui::DragValue::new(&mut shared.settings.seed).speed(0.1));
                         field.widget_info(|| WidgetInfo::labeled(egui::Role::SpinButton, true, "Seed"));
                         ui.label(
-                            RichText::new("Of new experiments: same seed, same numbers.").small().color(tokens.text_weak),
+                            RichText::new("Of new experiments: same seed, same numbers.")
+                                .small()
+                                .color(tokens.text_weak),
                         );
                     });
                 });
@@ -209,11 +212,12 @@ fn folder_row(
     field: impl Fn(&mut Settings) -> &mut Option<PathBuf>,
 ) {
     row(ui, name, |ui| {
-        let mut text =
-            field(&mut shared.settings).as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        let mut text = field(&mut shared.settings).as_ref().map(|path| path.display().to_string()).unwrap_or_default();
         let width = (ui.available_width() - 110.0).clamp(120.0, 380.0);
         let edit = ui.add(egui::TextEdit::singleline(&mut text).hint_text(default).desired_width(width));
-        edit.widget_info(|| WidgetInfo::labeled(egui::Role::TextInput, true, format!("Folder for {}", name.to_lowercase())));
+        edit.widget_info(|| {
+            WidgetInfo::labeled(egui::Role::TextInput, true, format!("Folder for {}", name.to_lowercase()))
+        });
         if edit.changed() {
             *field(&mut shared.settings) = (!text.trim().is_empty()).then(|| PathBuf::from(text.trim()));
         }

@@ -2,7 +2,9 @@
 
 use std::time::{Instant, SystemTime};
 
-use egui::{Align, Align2, Area, Color32, Context, Frame, Label, Layout, Margin, Order, RichText, ScrollArea, Ui, vec2};
+use egui::{
+    Align, Align2, Area, Color32, Context, Frame, Label, Layout, Margin, Order, RichText, ScrollArea, Ui, vec2,
+};
 
 use crate::shell::notify::{Level, Notice, Notifications};
 use crate::theme::{Icon, Tokens, UiExt as _};
@@ -36,9 +38,11 @@ pub fn show(ctx: &Context, notifications: &mut Notifications) {
             ui.spacing_mut().item_spacing.y = tokens.space_3;
             for notice in up.iter().rev() {
                 let (icon, color) = look(notice.level, tokens);
-                Frame::popup(ui.style()).fill(tokens.surface_raised).corner_radius(6).inner_margin(Margin::same(10)).show(
-                    ui,
-                    |ui| {
+                Frame::popup(ui.style())
+                    .fill(tokens.surface_raised)
+                    .corner_radius(6)
+                    .inner_margin(Margin::same(10))
+                    .show(ui, |ui| {
                         ui.set_width(width - 22.0);
                         ui.horizontal_top(|ui| {
                             icon.show(ui, 16.0, color, notice.level.word());
@@ -49,15 +53,18 @@ pub fn show(ctx: &Context, notifications: &mut Notifications) {
                                 let response = ui.add(text);
                                 let level = notice.level.word();
                                 response.widget_info(|| {
-                                    egui::WidgetInfo::labeled(egui::Role::Alert, true, format!("{level}: {}", notice.text))
+                                    egui::WidgetInfo::labeled(
+                                        egui::Role::Alert,
+                                        true,
+                                        format!("{level}: {}", notice.text),
+                                    )
                                 });
                             });
                             if Icon::Close.button(ui, "Put this message away").clicked() {
                                 away = Some(notice.id);
                             }
                         });
-                    },
-                );
+                    });
             }
         });
     if area.response.contains_pointer() {

@@ -132,7 +132,13 @@ fn icon() -> egui::IconData {
             let line = (x - 32.0).abs() <= 2.0 && (12.0..=26.0).contains(&y);
             let head = (24.0..=34.0).contains(&y) && (x - 32.0).abs() <= 11.0;
             let tip = (34.0..=56.0).contains(&y) && (x - 32.0).abs() <= 11.0 * (56.0 - y) / 22.0;
-            let pixel = if !inside { [0; 4] } else if bar || line || head || tip { ink } else { ground };
+            let pixel = if !inside {
+                [0; 4]
+            } else if bar || line || head || tip {
+                ink
+            } else {
+                ground
+            };
             rgba.extend_from_slice(&pixel);
         }
     }

@@ -95,8 +95,7 @@ fn visuals(theme: Theme, tokens: &Tokens) -> Visuals {
         active: state(tokens.surface_pressed, tokens.accent, tokens.text_strong),
         open: state(tokens.surface_hover, tokens.border_strong, tokens.text_strong),
     };
-    visuals.selection =
-        Selection { bg_fill: tokens.accent_quiet, stroke: Stroke::new(1.0, tokens.accent) };
+    visuals.selection = Selection { bg_fill: tokens.accent_quiet, stroke: Stroke::new(1.0, tokens.accent) };
     visuals.weak_text_color = Some(tokens.text_weak);
     visuals.hyperlink_color = tokens.accent;
     visuals.faint_bg_color = tokens.surface_raised;

@@ -103,8 +103,10 @@ mod tests {
     #[test]
     fn only_what_differs_is_listed_and_times_do_not_count() {
         let base = tempfile::tempdir().unwrap();
-        let a = run(base.path(), "a", "(method: \"spectrum\", version: 1, spec: (top: 4))", "{\"x\":[1,2],\"seconds\":1}");
-        let b = run(base.path(), "b", "(method: \"spectrum\", version: 1, spec: (top: 5))", "{\"x\":[1,3],\"seconds\":2}");
+        let a =
+            run(base.path(), "a", "(method: \"spectrum\", version: 1, spec: (top: 4))", "{\"x\":[1,2],\"seconds\":1}");
+        let b =
+            run(base.path(), "b", "(method: \"spectrum\", version: 1, spec: (top: 5))", "{\"x\":[1,3],\"seconds\":2}");
         let found = compare(&a, &b).unwrap();
         let places: Vec<&str> = found.differences.iter().map(|one| one.place.as_str()).collect();
         assert_eq!(places, ["spec.spec.top", "report.x[1]"]);

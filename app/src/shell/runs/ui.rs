@@ -58,7 +58,8 @@ impl RunsPage {
     fn toolbar(&mut self, ui: &mut Ui, shared: &mut Shared) {
         let tokens = ui.tokens();
         ui.horizontal(|ui| {
-            let field = egui::TextEdit::singleline(&mut self.filter).hint_text("Filter by name or method").desired_width(220.0);
+            let field =
+                egui::TextEdit::singleline(&mut self.filter).hint_text("Filter by name or method").desired_width(220.0);
             ui.add(field).widget_info(|| WidgetInfo::labeled(egui::Role::SearchInput, true, "Filter runs"));
             let ready = self.picked.len() == 2;
             let button = egui::Button::image_and_text(Icon::Compare.small(ui), "Compare");
@@ -81,7 +82,9 @@ impl RunsPage {
         let runs: Vec<RunSummary> = self.list.value().cloned().unwrap_or_default();
         for run in runs {
             let name = folder_name(&run.path);
-            if !needle.is_empty() && !format!("{name} {} {}", run.info.name, run.info.method).to_lowercase().contains(&needle) {
+            if !needle.is_empty()
+                && !format!("{name} {} {}", run.info.name, run.info.method).to_lowercase().contains(&needle)
+            {
                 continue;
             }
             ui.push_id(&run.path, |ui| self.row(ui, shared, &run, &name));
@@ -99,9 +102,15 @@ impl RunsPage {
                 ui.horizontal(|ui| {
                     let mut ticked = self.picked.contains(&run.path);
                     let tick = ui.checkbox(&mut ticked, "");
-                    tick.widget_info(|| WidgetInfo::selected(egui::Role::CheckBox, true, ticked, format!("Compare {name}")));
+                    tick.widget_info(|| {
+                        WidgetInfo::selected(egui::Role::CheckBox, true, ticked, format!("Compare {name}"))
+                    });
                     if tick.on_hover_text("Tick two runs to compare them.").changed() {
-                        if ticked { self.picked.insert(run.path.clone()) } else { self.picked.remove(&run.path) };
+                        if ticked {
+                            self.picked.insert(run.path.clone())
+                        } else {
+                            self.picked.remove(&run.path)
+                        };
                         while self.picked.len() > 2 {
                             let other = self.picked.iter().find(|path| **path != run.path).cloned();
                             other.map(|path| self.picked.remove(&path));

@@ -48,7 +48,8 @@ impl Workbench {
 
     fn search_button(&mut self, ui: &mut Ui) {
         let tokens = ui.tokens();
-        let keys = commands::ctrl(egui::Key::P).map(|keys| commands::shortcut_text(ui.ctx(), &keys)).unwrap_or_default();
+        let keys =
+            commands::ctrl(egui::Key::P).map(|keys| commands::shortcut_text(ui.ctx(), &keys)).unwrap_or_default();
         let button = Button::image_and_text(
             Icon::Search.image(13.0, tokens.text_weak),
             RichText::new("Search commands").color(tokens.text_weak),
@@ -114,7 +115,11 @@ impl Workbench {
             let mut open = self.layout.is_open(pane);
             let title = self.title(pane);
             if ui.checkbox(&mut open, title).on_hover_text(format!("Show or close the tab “{title}”.")).changed() {
-                if open { self.layout.show(pane) } else { self.layout.close(pane) }
+                if open {
+                    self.layout.show(pane)
+                } else {
+                    self.layout.close(pane)
+                }
                 ui.close();
             }
         }
@@ -155,8 +160,7 @@ impl Workbench {
         let busy = jobs.iter().filter(|job| job.seconds.is_none()).count();
         let text = match running {
             Some(job) => {
-                let percent =
-                    job.progress.fraction().map(|part| format!(" {:.0} %", part * 100.0)).unwrap_or_default();
+                let percent = job.progress.fraction().map(|part| format!(" {:.0} %", part * 100.0)).unwrap_or_default();
                 let more = if busy > 1 { format!(", {} more", busy - 1) } else { String::new() };
                 format!("{}{percent}{more}", job.name)
             }
@@ -186,11 +190,9 @@ impl Workbench {
         let unseen = self.contents.shared.notify.unseen();
         let text = if unseen == 0 { "Messages".to_owned() } else { format!("{unseen} new") };
         let color = if unseen == 0 { tokens.text_weak } else { tokens.accent };
-        let button = Button::image_and_text(
-            Icon::Bell.image(13.0, color),
-            RichText::new(&text).small().color(tokens.text_weak),
-        )
-        .frame_when_inactive(false);
+        let button =
+            Button::image_and_text(Icon::Bell.image(13.0, color), RichText::new(&text).small().color(tokens.text_weak))
+                .frame_when_inactive(false);
         let response = ui.add(button);
         response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, format!("Notifications: {text}")));
         if response.on_hover_text("Messages since the start.").clicked() {

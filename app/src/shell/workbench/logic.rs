@@ -124,10 +124,10 @@ impl Workbench {
     /// A run folder reopens in the panel of its method, a preset and any other file in the panel that knows it.
     pub(super) fn open_now(&mut self, path: &Path) {
         if !path.exists() {
-            self.contents.shared.notify.error(format!(
-                "{} does not exist. Check the path for a misspelt name.",
-                path.display()
-            ));
+            self.contents
+                .shared
+                .notify
+                .error(format!("{} does not exist. Check the path for a misspelt name.", path.display()));
             return;
         }
         if path.is_dir()
@@ -164,10 +164,10 @@ impl Workbench {
 
     pub(super) fn open_run(&mut self, method: &str, folder: &Path) {
         let Some(panel) = self.contents.panels.iter_mut().find(|panel| panel.opens_runs_of(method)) else {
-            self.contents.shared.notify.error(format!(
-                "{} is a run of the method “{method}”, for which there is no tab.",
-                folder.display()
-            ));
+            self.contents
+                .shared
+                .notify
+                .error(format!("{} is a run of the method “{method}”, for which there is no tab.", folder.display()));
             return;
         };
         self.layout.show(panel.id());
@@ -186,9 +186,10 @@ impl Workbench {
             }
         };
         let Some(panel) = self.contents.panels.iter_mut().find(|panel| panel.opens_runs_of(&method)) else {
-            self.contents.shared.notify.error(format!(
-                "{place} is a preset of the method “{method}”, for which there is no tab."
-            ));
+            self.contents
+                .shared
+                .notify
+                .error(format!("{place} is a preset of the method “{method}”, for which there is no tab."));
             return;
         };
         self.layout.show(panel.id());

@@ -160,8 +160,7 @@ impl Workbench {
             runs_dir,
             egui: Context::default(),
         };
-        let contents =
-            Contents { shared, panels, runs: RunsPage::default(), settings_page: SettingsPage::default() };
+        let contents = Contents { shared, panels, runs: RunsPage::default(), settings_page: SettingsPage::default() };
         let mut workbench = Self {
             layout,
             contents,
@@ -183,7 +182,7 @@ impl Workbench {
         };
         let ids: Vec<&'static str> = workbench.contents.panels.iter().map(|panel| panel.id()).collect();
         workbench.layout.keep_only(|id| ids.contains(&id) || id == RUNS || id == SETTINGS);
-        if workbench.layout.tree.is_empty() {
+        if !workbench.layout.has_tabs() {
             workbench.layout.reset(Self::first_tabs(&ids));
         }
         workbench

@@ -47,9 +47,7 @@ impl Workbench {
         });
         let escape = ctx.input_mut(|input| input.consume_key(egui::Modifiers::NONE, Key::Escape));
         // Status-bar buttons toggle by themselves: a press on one must not close and open again.
-        let on_bar = ctx
-            .input(|input| input.pointer.interact_pos())
-            .is_some_and(|at| at.y > window.bottom() - 32.0);
+        let on_bar = ctx.input(|input| input.pointer.interact_pos()).is_some_and(|at| at.y > window.bottom() - 32.0);
         if !opened && (close || escape || (outside && !on_bar)) && self.popover == Some(popover) {
             self.popover = None;
             ctx.request_repaint();

@@ -17,7 +17,7 @@ struct View<'a> {
 impl Workbench {
     pub(super) fn tabs(&mut self, ui: &mut Ui) {
         let tokens = ui.tokens();
-        if self.layout.tree.is_empty() || self.layout.tree.active_tiles().is_empty() {
+        if !self.layout.has_tabs() {
             if status::empty(ui, "No tab is open", "Tabs are listed under View.", Some("Put the tabs back")) {
                 self.contents.shared.commands.push(crate::shell::commands::RESET_LAYOUT);
             }
@@ -47,7 +47,8 @@ impl Behavior<Pane> for View<'_> {
         let pressed = ui.input(|input| {
             input.pointer.any_pressed() && input.pointer.interact_pos().is_some_and(|at| area.contains(at))
         });
-        if pressed && ui.ctx().layer_id_at(ui.input(|i| i.pointer.interact_pos()).unwrap_or_default()) == Some(ui.layer_id())
+        if pressed
+            && ui.ctx().layer_id_at(ui.input(|i| i.pointer.interact_pos()).unwrap_or_default()) == Some(ui.layer_id())
         {
             self.active.clone_from(&pane.0);
         }
