@@ -59,12 +59,7 @@ impl Series {
     }
 
     /// Pairs.
-    pub fn pairs(
-        name: impl Into<String>,
-        pairs: impl IntoIterator<Item = [f64; 2]>,
-        draw: Draw,
-        color: usize,
-    ) -> Self {
+    pub fn pairs(name: impl Into<String>, pairs: impl IntoIterator<Item = [f64; 2]>, draw: Draw, color: usize) -> Self {
         Self { name: name.into(), points: pairs.into_iter().map(|[x, y]| PlotPoint::new(x, y)).collect(), draw, color }
     }
 }

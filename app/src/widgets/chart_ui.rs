@@ -165,9 +165,8 @@ fn draw_series<'a>(plot: &mut egui_plot::PlotUi<'a>, series: &'a Series, chart: 
     };
     match series.draw {
         Draw::Line => plot.line(Line::new(&series.name, placed()).color(color).width(2.0)),
-        Draw::Dashed => plot.line(
-            Line::new(&series.name, placed()).color(color).width(2.0).style(LineStyle::Dashed { length: 6.0 }),
-        ),
+        Draw::Dashed => plot
+            .line(Line::new(&series.name, placed()).color(color).width(2.0).style(LineStyle::Dashed { length: 6.0 })),
         Draw::Dots => {
             plot.line(Line::new(&series.name, placed()).color(color).width(1.5));
             plot.points(Points::new(&series.name, placed()).color(color).radius(2.5));
@@ -175,13 +174,11 @@ fn draw_series<'a>(plot: &mut egui_plot::PlotUi<'a>, series: &'a Series, chart: 
         Draw::Bars(width) => {
             let bars = series.points.iter().map(|p| Bar::new(p.x, p.y).width(width * 0.94)).collect();
             let name = series.name.clone();
-            let chart = BarChart::new(&series.name, bars)
-                .color(color)
-                .element_formatter(Box::new(move |bar, _| {
-                    let half = bar.bar_width / 2.0;
-                    let ends = [bar.argument - half, bar.argument + half].map(format::number);
-                    format!("{name}\n{} to {}\n{}", ends[0], ends[1], format::number(bar.value))
-                }));
+            let chart = BarChart::new(&series.name, bars).color(color).element_formatter(Box::new(move |bar, _| {
+                let half = bar.bar_width / 2.0;
+                let ends = [bar.argument - half, bar.argument + half].map(format::number);
+                format!("{name}\n{} to {}\n{}", ends[0], ends[1], format::number(bar.value))
+            }));
             plot.bar_chart(chart);
         }
     }

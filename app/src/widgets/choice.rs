@@ -7,7 +7,7 @@ use crate::theme::UiExt as _;
 /// A row of buttons of which one is on. `group` names the row in the accessibility tree. True if it changed.
 pub fn choice<T: PartialEq + Copy>(ui: &mut Ui, group: &str, current: &mut T, options: &[(T, &str, &str)]) -> bool {
     let mut changed = false;
-    ui.horizontal(|ui| {
+    let row = |ui: &mut Ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
         let mut options: Vec<_> = options.iter().collect();
         if ui.layout().prefer_right_to_left() {
@@ -22,7 +22,13 @@ pub fn choice<T: PartialEq + Copy>(ui: &mut Ui, group: &str, current: &mut T, op
                 changed = true;
             }
         }
-    });
+    };
+    // Where options run to the left there is a line to share; a row of its own may wrap.
+    if ui.layout().prefer_right_to_left() {
+        ui.horizontal(row)
+    } else {
+        ui.horizontal_wrapped(row)
+    };
     changed
 }
 

@@ -43,8 +43,7 @@ impl ColorMap {
 /// Smallest and largest finite value; `[0, 0]` where there is none.
 pub fn range_of(values: &[f32]) -> [f32; 2] {
     let finite = values.iter().copied().filter(|v| v.is_finite());
-    let (low, high) =
-        finite.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    let (low, high) = finite.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
     if low <= high { [low, high] } else { [0.0, 0.0] }
 }
 

@@ -15,7 +15,11 @@ pub fn number(value: f64) -> String {
         grouped(value.round())
     } else {
         // From 0.1 up three places line up in a column; below, four digits.
-        let places = if size >= 0.1 { 3 - size.log10().floor().max(0.0) as usize } else { 7.min(3 - size.log10().floor() as i32) as usize };
+        let places = if size >= 0.1 {
+            3 - size.log10().floor().max(0.0) as usize
+        } else {
+            7.min(3 - size.log10().floor() as i32) as usize
+        };
         minus(&format!("{value:.places$}"))
     }
 }

@@ -5,7 +5,9 @@
 use std::collections::HashMap;
 
 use egui::epaint::{ClippedPrimitive, ImageData, Primitive, Vertex};
-use egui::{Color32, Context, Mesh, Pos2, RawInput, Rect, TextureFilter, TextureId, TexturesDelta, Ui, Vec2, ViewportId};
+use egui::{
+    Color32, Context, Mesh, Pos2, RawInput, Rect, TextureFilter, TextureId, TexturesDelta, Ui, Vec2, ViewportId,
+};
 
 /// Pixels per point of a saved picture.
 const SCALE: f32 = 2.0;

@@ -152,7 +152,9 @@ impl TableView {
             return;
         }
         let needle = self.filter.trim().to_lowercase();
-        self.order = (0..rows.count()).filter(|row| rows.keeps(*row) && (needle.is_empty() || rows.matches(*row, &needle))).collect();
+        self.order = (0..rows.count())
+            .filter(|row| rows.keeps(*row) && (needle.is_empty() || rows.matches(*row, &needle)))
+            .collect();
         if let Some((column, descending)) = self.sort {
             self.order.sort_by(|a, b| rows.sort_key(*a, column).compare(rows.sort_key(*b, column), descending));
         }
@@ -210,8 +212,15 @@ impl TableView {
         if let Some(row) = self.scroll_to.take() {
             table = table.scroll_to_row(row as u64, None);
         }
-        let mut delegate =
-            Delegate { view: self, rows, id, left: area.left(), row_height, focused: focus.has_focus(), clicked: false };
+        let mut delegate = Delegate {
+            view: self,
+            rows,
+            id,
+            left: area.left(),
+            row_height,
+            focused: focus.has_focus(),
+            clicked: false,
+        };
         table.show(ui, &mut delegate);
         if delegate.clicked {
             focus.request_focus();
@@ -309,11 +318,8 @@ impl<R: Rows> TableDelegate for Delegate<'_, R> {
         let text = RichText::new(column.name).small().strong().color(tokens.text_weak);
         let arrow = sorted.map(|(_, down)| down);
         let label = Label::new(text).selectable(false).truncate();
-        let layout = if column.number {
-            Layout::right_to_left(Align::Center)
-        } else {
-            Layout::left_to_right(Align::Center)
-        };
+        let layout =
+            if column.number { Layout::right_to_left(Align::Center) } else { Layout::left_to_right(Align::Center) };
         ui.with_layout(layout, |ui| {
             ui.spacing_mut().item_spacing.x = 3.0;
             ui.add_space(8.0);
@@ -379,11 +385,8 @@ impl<R: Rows> TableDelegate for Delegate<'_, R> {
         if ui.rect_contains_pointer(rect) && ui.input(|input| input.pointer.secondary_clicked()) {
             self.view.copy_cell = Some((row, cell.col_nr));
         }
-        let layout = if column.number {
-            Layout::right_to_left(Align::Center)
-        } else {
-            Layout::left_to_right(Align::Center)
-        };
+        let layout =
+            if column.number { Layout::right_to_left(Align::Center) } else { Layout::left_to_right(Align::Center) };
         let inner = rect.shrink2(egui::vec2(8.0, 0.0));
         ui.scope_builder(egui::UiBuilder::new().max_rect(inner).layout(layout), |ui| {
             self.rows.cell(ui, row, cell.col_nr);
@@ -395,11 +398,7 @@ fn sort_arrow(ui: &mut Ui, descending: Option<bool>) {
     let Some(descending) = descending else { return };
     let (rect, _) = ui.allocate_exact_size(egui::vec2(8.0, 8.0), Sense::hover());
     let (base, tip) = if descending { (rect.top(), rect.bottom()) } else { (rect.bottom(), rect.top()) };
-    let points = vec![
-        egui::pos2(rect.left(), base),
-        egui::pos2(rect.right(), base),
-        egui::pos2(rect.center().x, tip),
-    ];
+    let points = vec![egui::pos2(rect.left(), base), egui::pos2(rect.right(), base), egui::pos2(rect.center().x, tip)];
     let color = ui.tokens().accent;
     ui.painter().add(egui::Shape::convex_polygon(points, color, egui::Stroke::NONE));
 }

@@ -112,7 +112,8 @@ impl State {
         if self.curves.value().is_some_and(|curves| curves.embedded) {
             self.curves.clear();
         }
-        self.report = SpectrumReport { file: subject.source.clone(), layers: Vec::new(), skipped: subject.skipped.clone() };
+        self.report =
+            SpectrumReport { file: subject.source.clone(), layers: Vec::new(), skipped: subject.skipped.clone() };
         self.table.selected = None;
         self.touch();
         self.spec.source.clone_from(&subject.source);
@@ -263,17 +264,18 @@ impl State {
     /// A clip has ended: remember how to undo it and compute the changed rows.
     fn clipped(&mut self, cx: &PanelCx<'_>) {
         let Some((report, edits)) = self.clip.value().cloned() else { return };
-        let names: Vec<String> =
-            report.layers.iter().filter(|row| row.steps > 0 && row.problem.is_none()).map(|row| row.name.clone()).collect();
+        let names: Vec<String> = report
+            .layers
+            .iter()
+            .filter(|row| row.steps > 0 && row.problem.is_none())
+            .map(|row| row.name.clone())
+            .collect();
         if names.is_empty() {
             self.touch();
             return;
         }
-        let label = format!(
-            "Clip {} to {}",
-            format::counted(names.len(), "layer", "layers"),
-            format::number(report.to)
-        );
+        let label =
+            format!("Clip {} to {}", format::counted(names.len(), "layer", "layers"), format::number(report.to));
         let rows = [self.rows_of(&names), Vec::new()];
         self.past.push(Change { label, edits: [self.edits.clone(), edits.clone()], rows, report });
         self.future.clear();

@@ -97,8 +97,9 @@ fn settings(ui: &mut Ui, view: &ClipView<'_>, spec: &mut ClipSpec, actions: &mut
     let largest = view.layer.and_then(|layer| layer.sigma.first().copied()).unwrap_or(1.0).max(1e-3);
     let top = (largest.max(spec.to) * 1.1).max(0.1);
     Grid::new("clip settings").num_columns(2).spacing([12.0, 8.0]).show(ui, |ui| {
-        ui.label(RichText::new("Target c").color(tokens.text_weak))
-            .on_hover_text("Singular values above c are brought down to c. Same unit as σ₁: output length per input length");
+        ui.label(RichText::new("Target c").color(tokens.text_weak)).on_hover_text(
+            "Singular values above c are brought down to c. Same unit as σ₁: output length per input length",
+        );
         ui.horizontal(|ui| {
             ui.spacing_mut().slider_width = (ui.available_width() - 150.0).clamp(100.0, 340.0);
             let slider = Slider::new(&mut spec.to, 0.01..=top).logarithmic(true).show_value(false);

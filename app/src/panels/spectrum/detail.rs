@@ -44,12 +44,8 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         }
         ui.label(small(format!("‖M‖_F {}", format::number(layer.frobenius))))
             .on_hover_text("Frobenius norm of the operator, counted without forming it");
-        ui.label(small(format!(
-            "{} → {}",
-            format::shape(&layer.input_shape),
-            format::shape(&layer.output_shape)
-        )))
-        .on_hover_text("Shape of one input and of one output");
+        ui.label(small(format!("{} → {}", format::shape(&layer.input_shape), format::shape(&layer.output_shape))))
+            .on_hover_text("Shape of one input and of one output");
         ui.label(small(format!("residual {}", format::number(layer.residual))))
             .on_hover_text("Largest ‖Mᵗu − σv‖ / σ₁ over the reported values");
         ui.label(small(format!("{} applications, {}", layer.iterations, format::seconds(layer.seconds))))
@@ -76,12 +72,7 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     }
 }
 
-fn clip_tab(
-    ui: &mut Ui,
-    state: &mut State,
-    layer: &plumb_spectrum::report::LayerReport,
-    actions: &mut Vec<Action>,
-) {
+fn clip_tab(ui: &mut Ui, state: &mut State, layer: &plumb_spectrum::report::LayerReport, actions: &mut Vec<Action>) {
     let progress = state.clip.progress().or_else(|| state.preview.progress());
     let busy = if state.clip.is_pending() {
         Some((Work::Clip, "Clipping", progress.as_ref()))
@@ -130,7 +121,8 @@ fn looked_at(ui: &mut Ui, state: &mut State, name: &str, actions: &mut Vec<Actio
         actions.push(Action::Dismiss(Work::Detail));
     }
     let version = state.detail_version;
-    let Some(detail) = [state.detail.partial(), state.detail.value()].into_iter().flatten().find(|d| d.layer.name == name)
+    let Some(detail) =
+        [state.detail.partial(), state.detail.value()].into_iter().flatten().find(|d| d.layer.name == name)
     else {
         if !state.detail.is_pending() && state.detail.error().is_none() {
             let text = "The details of this layer were not computed.";

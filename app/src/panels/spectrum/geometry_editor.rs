@@ -70,7 +70,10 @@ pub fn problem(op: OpKind, shape: &[usize], geometry: &Geometry) -> Option<Strin
         let padding = geometry.padding[axis];
         let reach = geometry.dilation[axis] * (kernel[axis].max(1) - 1) + 1;
         if op != OpKind::ConvTranspose2d && reach > size + 2 * padding {
-            return Some(format!("The kernel reaches over {reach} pixels, the padded input is only {} {name}.", size + 2 * padding));
+            return Some(format!(
+                "The kernel reaches over {reach} pixels, the padded input is only {} {name}.",
+                size + 2 * padding
+            ));
         }
         let limit = match geometry.padding_mode {
             PaddingMode::Reflect => size.saturating_sub(1),
@@ -81,7 +84,9 @@ pub fn problem(op: OpKind, shape: &[usize], geometry: &Geometry) -> Option<Strin
             let mode = mode_name(geometry.padding_mode);
             return Some(format!("{mode} padding of {padding} does not fit an input {size} pixels {name}."));
         }
-        if op == OpKind::ConvTranspose2d && geometry.output_padding[axis] >= geometry.stride[axis].max(geometry.dilation[axis]) {
+        if op == OpKind::ConvTranspose2d
+            && geometry.output_padding[axis] >= geometry.stride[axis].max(geometry.dilation[axis])
+        {
             return Some("Output padding must be smaller than stride or dilation.".to_owned());
         }
     }
@@ -178,7 +183,8 @@ pub fn ui(ui: &mut Ui, draft: &mut Draft, layer: &LayerReport, actions: &mut Vec
             }
         });
         ui.add_space(4.0);
-        let text = "The table is saved beside the file as NAME.geometry.ron. For embedded models it holds for this session.";
+        let text =
+            "The table is saved beside the file as NAME.geometry.ron. For embedded models it holds for this session.";
         ui.add(egui::Label::new(RichText::new(text).small().color(tokens.text_weak)).wrap());
     });
 }

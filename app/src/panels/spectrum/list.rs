@@ -31,12 +31,14 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     ui.add_space(2.0);
     let none = egui::Frame::new();
     if ui.available_width() >= WIDE {
+        // The tabs and the comparison beside the table need this much.
         let width = ui.available_width();
+        let most = width - 500.0;
         Panel::left("spectrum layers")
             .resizable(true)
             .frame(none.inner_margin(egui::Margin { right: 10, ..egui::Margin::ZERO }))
-            .default_size(width * 0.48)
-            .size_range(260.0..=width - 400.0)
+            .default_size((width * 0.48).min(most))
+            .size_range(260.0_f32.min(most)..=most)
             .show(ui, |ui| table(ui, state, actions));
         egui::CentralPanel::default()
             .frame(none.inner_margin(egui::Margin { left: 10, ..egui::Margin::ZERO }))

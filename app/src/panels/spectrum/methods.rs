@@ -56,16 +56,19 @@ fn contents(ui: &mut Ui, detail: &LayerDetail, bottom: f32) -> Option<SaveReques
     if detail.marks.is_empty() {
         ui.label(RichText::new("No other method applies to this layer.").color(tokens.text_weak));
     } else {
-        Grid::new("methods").num_columns(5).spacing([16.0, 6.0]).show(ui, |ui| {
-            for head in ["Method", "Says", "σ₁", "Relative error", "Time"] {
-                ui.label(RichText::new(head).small().strong().color(tokens.text_weak));
-            }
-            ui.end_row();
-            let mut color = 0;
-            for mark in &detail.marks {
-                row(ui, mark, &mut color);
+        let scroll = egui::ScrollArea::horizontal().id_salt("methods table");
+        scroll.show(ui, |ui| {
+            Grid::new("methods").num_columns(5).spacing([16.0, 6.0]).show(ui, |ui| {
+                for head in ["Method", "Says", "σ₁", "Relative error", "Time"] {
+                    ui.label(RichText::new(head).small().strong().color(tokens.text_weak));
+                }
                 ui.end_row();
-            }
+                let mut color = 0;
+                for mark in &detail.marks {
+                    row(ui, mark, &mut color);
+                    ui.end_row();
+                }
+            });
         });
     }
     ui.add_space(12.0);

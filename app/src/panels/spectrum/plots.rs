@@ -35,7 +35,12 @@ pub fn values(layer: &LayerReport, complete: bool, marks: &[Mark], log: bool) ->
             .iter()
             .filter(|mark| mark.kind != MarkKind::Exact && mark.value.is_finite())
             .enumerate()
-            .map(|(i, mark)| Level { name: mark.label.clone(), value: mark.value, color: Some(i + 1), draggable: false })
+            .map(|(i, mark)| Level {
+                name: mark.label.clone(),
+                value: mark.value,
+                color: Some(i + 1),
+                draggable: false,
+            })
             .collect(),
         legend: LegendPlace::None,
         include_y: Vec::new(),

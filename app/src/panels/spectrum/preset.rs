@@ -1,7 +1,7 @@
 //! Presets: what a file asks for becomes the settings on screen; training runs at once.
 
-use plumb_core::preset::{self, Header, PresetError};
 use plumb_core::Lane;
+use plumb_core::preset::{self, Header, PresetError};
 use plumb_spectrum::experiment::{CLIP, Experiment, ExperimentJob, SPECTRUM, TRAIN};
 use plumb_spectrum::spec::{ClipSpec, SpectrumSpec};
 use plumb_spectrum::train::TrainSpec;

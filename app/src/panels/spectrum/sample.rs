@@ -50,7 +50,8 @@ pub fn report() -> SpectrumReport {
     layers[4].op = OpKind::Dense;
     layers[4].method = Method::Dense;
     layers[4].condition = Some(14.2);
-    let skipped = vec![Skipped { name: "position.table".to_owned(), reason: "a lookup table is not a linear map".to_owned() }];
+    let skipped =
+        vec![Skipped { name: "position.table".to_owned(), reason: "a lookup table is not a linear map".to_owned() }];
     SpectrumReport { file: "embedded:digits-resnet8".to_owned(), layers, skipped }
 }
 
@@ -91,7 +92,9 @@ pub fn detail() -> LayerDetail {
         frequency: Some(FrequencyMap {
             height: 8,
             width: 8,
-            sigma: (0..64).map(|i| 2.3 - 0.03 * ((i % 8) as f32 - 4.0).powi(2) - 0.05 * ((i / 8) as f32 - 4.0).powi(2)).collect(),
+            sigma: (0..64)
+                .map(|i| 2.3 - 0.03 * ((i % 8) as f32 - 4.0).powi(2) - 0.05 * ((i / 8) as f32 - 4.0).powi(2))
+                .collect(),
             exact: false,
             note: "The layer pads with zeros: near the border its response differs from this map.".to_owned(),
         }),

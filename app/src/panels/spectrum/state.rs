@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use plumb_core::Slot;
 use plumb_spectrum::experiment::Found;
-use plumb_spectrum::report::{
-    Accuracy, ClipPreview, ClipReport, LayerDetail, LayerReport, SpectrumReport,
-};
+use plumb_spectrum::report::{Accuracy, ClipPreview, ClipReport, LayerDetail, LayerReport, SpectrumReport};
 use plumb_spectrum::spec::{ClipSpec, SpectrumSpec};
 use plumb_spectrum::subject::{Edits, Subject};
 use serde::{Deserialize, Serialize};

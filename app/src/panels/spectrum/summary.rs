@@ -55,7 +55,11 @@ pub fn tiles(
             Some(total) if total > layers.len() => format!("{} of {total}", layers.len()),
             _ => format::count(layers.len()),
         },
-        detail: if skipped == 0 { "nothing skipped".to_owned() } else { format!("{} skipped", format::counted(skipped, "tensor", "tensors")) },
+        detail: if skipped == 0 {
+            "nothing skipped".to_owned()
+        } else {
+            format!("{} skipped", format::counted(skipped, "tensor", "tensors"))
+        },
         meaning: "Weights that stand for a linear map. Other tensors are listed under the table with the reason.",
         exact: layers.len().to_string(),
     }];

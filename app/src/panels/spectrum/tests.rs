@@ -56,7 +56,7 @@ fn every_view_and_tab_settles_in_small_and_large_windows() {
 fn a_click_on_a_header_sorts_and_a_click_on_a_row_selects() {
     let mut harness = harness([1600.0, 1000.0], panel());
     harness.run();
-    harness.get_by_label("σ₁").click();
+    harness.get_by_role_and_label(egui::accesskit::Role::ColumnHeader, "σ₁").click();
     harness.run();
     assert_eq!(harness.state().state.table.sort, Some((1, true)));
     assert_eq!(harness.state().state.table.order().first(), Some(&2), "the largest comes first");
@@ -70,7 +70,8 @@ fn a_click_on_a_header_sorts_and_a_click_on_a_row_selects() {
 
 #[test]
 fn ten_thousand_rows_are_drawn_in_time() {
-    let rows: Vec<_> = (0..10_000).map(|i| sample::layer(&format!("block{i}.conv.weight"), 1.0 + f64::from(i) * 1e-4, 4)).collect();
+    let rows: Vec<_> =
+        (0..10_000).map(|i| sample::layer(&format!("block{i}.conv.weight"), 1.0 + f64::from(i) * 1e-4, 4)).collect();
     let mut view = TableView::default();
     let mut harness = Harness::builder().with_size([1200.0, 900.0]).build_ui(move |ui| {
         crate::theme::animations(ui.ctx(), false);

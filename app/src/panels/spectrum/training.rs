@@ -140,9 +140,7 @@ pub fn ui(
         return;
     };
     let tokens = ui.tokens();
-    ui.add(
-        egui::Label::new(RichText::new(&curves.title).small().color(tokens.text_weak)).truncate(),
-    );
+    ui.add(egui::Label::new(RichText::new(&curves.title).small().color(tokens.text_weak)).truncate());
     ui.add_space(4.0);
     let size = ui.available_size();
     ui.horizontal_top(|ui| {
@@ -170,16 +168,17 @@ pub fn ui(
         ui.vertical(|ui| {
             let wants_accuracy = !curves.others.is_empty();
             let top = if wants_accuracy { size.y * 0.62 } else { size.y };
-            let outcome =
-                chart_ui(ui, Id::unique(("spectrum", "training")), top, &chart(curves, hidden, *log), |ui| {
-                    log_switch(ui, "Scale of the training curves", log);
-                });
+            let outcome = chart_ui(ui, Id::unique(("spectrum", "training")), top, &chart(curves, hidden, *log), |ui| {
+                log_switch(ui, "Scale of the training curves", log);
+            });
             actions.extend(outcome.save.map(Action::Save));
             if wants_accuracy {
                 ui.add_space(8.0);
-                let series = curves.others.iter().enumerate().map(|(i, (name, points))| {
-                    Series::pairs(name.clone(), points.iter().copied(), Draw::Dots, i)
-                });
+                let series = curves
+                    .others
+                    .iter()
+                    .enumerate()
+                    .map(|(i, (name, points))| Series::pairs(name.clone(), points.iter().copied(), Draw::Dots, i));
                 let chart = Chart {
                     title: "Other numbers".to_owned(),
                     x: Axis::linear("epoch"),
