@@ -70,7 +70,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
         // Wall times would make the files differ each time.
         report.seconds = 0.0;
-        report.history.epochs.iter_mut().for_each(|epoch| epoch.seconds = 0.0);
+        for epoch in &mut report.history.epochs {
+            epoch.seconds = 0.0;
+        }
         std::fs::write(folder.join(format!("models/{name}.safetensors")), &report.checkpoint)?;
         std::fs::write(folder.join(format!("runs/{name}.json")), serde_json::to_string_pretty(&report)? + "\n")?;
     }
