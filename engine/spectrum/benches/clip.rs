@@ -37,8 +37,12 @@ fn main() {
         let weight: Vec<f32> =
             (0..outputs * inputs * k * k).map(|_| (bound * (2.0 * random.uniform() - 1.0)) as f32).collect();
         let geometry = Geometry { input: [n, n], padding: [k / 2; 2], stride: [stride; 2], ..Geometry::default() };
-        let layer =
-            Layer { kind: OpKind::Conv2d, weight: &weight, weight_shape: &[outputs, inputs, k, k], geometry: &geometry };
+        let layer = Layer {
+            kind: OpKind::Conv2d,
+            weight: &weight,
+            weight_shape: &[outputs, inputs, k, k],
+            geometry: &geometry,
+        };
         let clock = Instant::now();
         let clipped = clip(&layer, ClipMethod::FastClip, &target, &Ctl::new(0)).unwrap();
         let seconds = clock.elapsed().as_secs_f64();

@@ -106,7 +106,7 @@ fn main() {
         }
         let layer = layer(index, shape);
         let exact = reference(&layer);
-        let options = KrylovOptions { k: WANTED, tolerance: 0.03, ..KrylovOptions::default() };
+        let options = KrylovOptions { k: WANTED, accuracy: 5e-5, ..KrylovOptions::default() };
         let clock = Instant::now();
         let found = block_krylov(&layer.single, &options, &Ctl::new(0)).unwrap();
         let seconds = clock.elapsed().as_secs_f64();

@@ -10,7 +10,7 @@ use plumb_core::random::Random;
 
 use crate::blocks::{add_combination, combination, dots, orthonormal, symmetric_eigen};
 use crate::op::{LinearOp, Real};
-use crate::singular::{SingularTriplets, SpectrumError, Ritz, TraceStep, ritz};
+use crate::singular::{Ritz, SingularTriplets, SpectrumError, TraceStep, ritz};
 use crate::spec::Method;
 
 /// What is asked of the iteration.
@@ -18,10 +18,13 @@ use crate::spec::Method;
 pub struct KrylovOptions<'a, T> {
     /// Triplets wanted.
     pub k: usize,
-    /// Vectors per block; 0 takes a few more than `k`.
+    /// Vectors per block; 0 takes a few more than `k`, or about half of `k` where values come once each.
     pub block: usize,
     /// Stop when every wanted triplet has `‖Mᵀu − σv‖ ≤ tolerance · σ₁`.
     pub tolerance: f64,
+    /// Stop already when the values themselves are expected to be right to this relative accuracy. They are long
+    /// before the vectors are: their error falls with the square of the residual. 0 stops by residual alone.
+    pub accuracy: f64,
     /// Most applications of `MᵀM` to one vector.
     pub max_applications: usize,
     /// Most vectors kept before a restart; 0 lets memory decide.
@@ -34,7 +37,16 @@ pub struct KrylovOptions<'a, T> {
 
 impl<T> Default for KrylovOptions<'_, T> {
     fn default() -> Self {
-        Self { k: 4, block: 0, tolerance: 1e-4, max_applications: 1000, max_basis: 0, seed: 0, warm: None }
+        Self {
+            k: 4,
+            block: 0,
+            tolerance: 1e-4,
+            accuracy: 0.0,
+            max_applications: 1000,
+            max_basis: 0,
+            seed: 0,
+            warm: None,
+        }
     }
 }
 
@@ -42,6 +54,43 @@ impl<T> Default for KrylovOptions<'_, T> {
 const BASIS_BYTES: usize = 256 << 20;
 /// Vectors beyond which the small eigenvalue problem costs more than a restart.
 const BASIS_VECTORS: usize = 200;
+
+/// Residual above which no accuracy of the values is believed.
+const LOOSEST_RESIDUAL: f64 = 0.05;
+
+/// How the values rose in the last steps, and how much further they will.
+struct Progress {
+    values: Vec<f64>,
+    rises: Vec<f64>,
+    expected: f64,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { values: Vec::new(), rises: Vec::new(), expected: f64::INFINITY }
+    }
+}
+
+impl Progress {
+    /// Note the eigenvalues after a step. Gives the expected relative error of the top `k` singular values: Ritz
+    /// values rise geometrically, so the last rise and the ratio of the last two tell what is left. The worse one
+    /// of two steps counts.
+    fn note(&mut self, values: &[f64], k: usize) -> f64 {
+        let mut worst = 0.0_f64;
+        let mut rises = Vec::with_capacity(k);
+        for (i, &value) in values.iter().take(k).enumerate() {
+            let rise = self.values.get(i).map_or(f64::INFINITY, |old| (value - old).max(0.0));
+            let before = self.rises.get(i).copied().unwrap_or(f64::INFINITY);
+            let ratio = if before.is_finite() && before > 0.0 { (rise / before).clamp(0.5, 0.95) } else { 0.95 };
+            // σ = √λ has half the relative error.
+            worst = worst.max(0.5 * rise * ratio / ((1.0 - ratio) * value.max(f64::MIN_POSITIVE)));
+            rises.push(rise);
+        }
+        self.values = values.to_vec();
+        self.rises = rises;
+        std::mem::replace(&mut self.expected, worst).max(worst)
+    }
+}
 
 /// `MᵀM` (or `MMᵀ`) as an operator on the smaller side.
 struct Normal<'a, O: ?Sized> {
@@ -102,7 +151,8 @@ impl<T: Real> Basis<T> {
         let last = &self.vectors[near * self.len..];
         let large = dots(last, block, self.len);
         add_combination(block, -1.0, large.as_ref(), last, self.len);
-        let mut shares = self.clean(block);
+        let mut shares = dots(&self.vectors, block, self.len);
+        add_combination(block, -1.0, shares.as_ref(), &self.vectors, self.len);
         for j in 0..b {
             for i in near..m {
                 shares[(i, j)] += large[(i - near, j)];
@@ -132,11 +182,21 @@ impl<T: Real> Basis<T> {
         self.projected = projected;
     }
 
-    /// Subtract the whole basis' share from `block`, and give it.
-    fn clean(&self, block: &mut [T]) -> Mat<f64> {
+    /// Random vectors beside the basis, orthonormal; fewer or none where there is no room.
+    fn fresh(&self, count: usize, random: &mut Random) -> Result<Vec<T>, SpectrumError> {
+        let count = count.min(self.len - self.count());
+        let mut block: Vec<T> = (0..count * self.len).map(|_| T::of(random.normal())).collect();
+        for _ in 0..2 {
+            self.clean(&mut block);
+            block = orthonormal(&block, self.len, 0.0)?;
+        }
+        Ok(block)
+    }
+
+    /// Subtract the whole basis' share from `block`.
+    fn clean(&self, block: &mut [T]) {
         let shares = dots(&self.vectors, block, self.len);
         add_combination(block, -1.0, shares.as_ref(), &self.vectors, self.len);
-        shares
     }
 }
 
@@ -154,7 +214,13 @@ pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
     let (len, other) = if on_outputs { (outputs, inputs) } else { (inputs, outputs) };
     let normal = Normal { op, on_outputs, len, other };
     let k = options.k.clamp(1, len);
-    let block_size = if options.block == 0 { k + (k / 2).clamp(2, 8) } else { options.block }.clamp(1, len);
+    let block_size = match options.block {
+        0 if op.simple_spectrum() => (k / 2).max(2),
+        0 => k + (k / 2).clamp(2, 8),
+        asked => asked,
+    };
+    let warm = options.warm.map_or(0, |warm| warm.len() / inputs).min(k);
+    let block_size = block_size.max(warm).clamp(1, len);
     let by_memory = BASIS_BYTES / (len * size_of::<T>());
     let cap = if options.max_basis == 0 { by_memory.min(BASIS_VECTORS) } else { options.max_basis };
     let cap = cap.max(k + 3 * block_size).min(len);
@@ -164,6 +230,8 @@ pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
     let mut near = 0;
     let mut applications = 0;
     let mut trace = Vec::new();
+    let mut progress = Progress::default();
+    let mut random = Random::new(options.seed, "krylov again");
     let (values, vectors) = loop {
         ctl.check()?;
         let count = block.len() / len;
@@ -187,7 +255,9 @@ pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
             // (MᵀM v − σ² v) / σ, against σ₁; a value that is zero to rounding is as good as it gets.
             square.max(0.0).sqrt() / (values[i].max(T::EPSILON * top) * top).sqrt()
         };
-        let reached = m >= k && (0..k).all(|i| residual(i) <= 0.8 * options.tolerance);
+        let largest = if m >= k { (0..k).map(residual).fold(0.0, f64::max) } else { f64::INFINITY };
+        let reached = largest <= 0.8 * options.tolerance
+            || progress.note(&values, k) <= options.accuracy && largest <= LOOSEST_RESIDUAL;
         if reached || m >= len || applications >= options.max_applications {
             break (values, vectors);
         }
@@ -209,13 +279,18 @@ pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
         let room = len - basis.count();
         block.truncate(room * len);
         if block.is_empty() {
-            // The basis is closed under the operator: there is nothing more to find.
-            break symmetric_eigen(basis.projected.as_ref())?;
+            // The basis is closed under the operator. A few vectors beside it show values that come again.
+            near = 0;
+            block = if m < k + block_size { basis.fresh(block_size, &mut random)? } else { Vec::new() };
+            if block.is_empty() {
+                break symmetric_eigen(basis.projected.as_ref())?;
+            }
         }
     };
     let found = k.min(values.len());
     let best = combination(vectors.as_ref().subcols(0, found), &basis.vectors, len);
-    finish(&normal, &best, options.tolerance, applications, trace)
+    let loose = if options.accuracy > 0.0 { LOOSEST_RESIDUAL } else { 0.0 };
+    finish(&normal, &best, options.tolerance.max(loose), applications, trace)
 }
 
 /// The first block: the warm vectors, taken to the side of the basis, and random ones.

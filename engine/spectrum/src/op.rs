@@ -34,6 +34,12 @@ pub trait LinearOp<T>: Send + Sync {
     /// `x = Mᵀ y` for every vector of the batch.
     fn adjoint(&self, y: &[T], batch: usize, x: &mut [T]);
 
+    /// Whether each singular value comes once, but for accident. Then small blocks find them, with fewer
+    /// applications. Circular padding, dilation, 1×1 kernels and groups repeat values.
+    fn simple_spectrum(&self) -> bool {
+        false
+    }
+
     /// Numbers in one input.
     fn input_len(&self) -> usize {
         self.input_shape().iter().product()
@@ -75,6 +81,9 @@ impl<T, O: LinearOp<T> + ?Sized> LinearOp<T> for Box<O> {
     fn adjoint(&self, y: &[T], batch: usize, x: &mut [T]) {
         (**self).adjoint(y, batch, x);
     }
+    fn simple_spectrum(&self) -> bool {
+        (**self).simple_spectrum()
+    }
 }
 
 impl<T, O: LinearOp<T> + ?Sized> LinearOp<T> for &O {
@@ -89,5 +98,8 @@ impl<T, O: LinearOp<T> + ?Sized> LinearOp<T> for &O {
     }
     fn adjoint(&self, y: &[T], batch: usize, x: &mut [T]) {
         (**self).adjoint(y, batch, x);
+    }
+    fn simple_spectrum(&self) -> bool {
+        (**self).simple_spectrum()
     }
 }

@@ -80,7 +80,8 @@ pub fn power_qr_until<T: Real, O: LinearOp<T> + ?Sized>(
         op.adjoint(&images, k, &mut next);
         steps += 1;
         // Of orthonormal vectors the images tell how far they are from singular vectors.
-        let settled = steps > 1 && options.tolerance.is_some_and(|tolerance| spread(&x, &next, inputs) <= 0.8 * tolerance);
+        let settled =
+            steps > 1 && options.tolerance.is_some_and(|tolerance| spread(&x, &next, inputs) <= 0.8 * tolerance);
         add_scaled(&mut next, options.shift, &x);
         std::mem::swap(&mut x, &mut next);
         for (estimate, diagonal) in estimates.iter_mut().zip(thin_qr(&mut x, inputs)) {

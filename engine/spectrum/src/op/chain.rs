@@ -89,6 +89,10 @@ impl<T: Real, O: LinearOp<T>> LinearOp<T> for Adjoint<O> {
     fn adjoint(&self, y: &[T], batch: usize, x: &mut [T]) {
         self.0.apply(y, batch, x);
     }
+
+    fn simple_spectrum(&self) -> bool {
+        self.0.simple_spectrum()
+    }
 }
 
 impl<T: Real, O: Kernelled<T>> Kernelled<T> for Adjoint<O> {

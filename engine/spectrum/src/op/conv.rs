@@ -15,7 +15,7 @@ use super::axis::{Axis, AxisSpec};
 use super::error::{GeometryError, checked_len, no_zero};
 use super::gemm::{all_threads, product, rows, rows_mut};
 use super::{Kernelled, LinearOp, Real};
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, PaddingMode};
 use lanes::{from_lanes, gather, scatter, to_lanes};
 
 /// Bytes of a gathered block: it should stay in the second-level cache.
@@ -36,6 +36,7 @@ pub struct ConvOp<T> {
     down: Axis,
     across: Axis,
     input: [usize; 2],
+    simple: bool,
 }
 
 impl<T: Real> ConvOp<T> {
@@ -90,6 +91,8 @@ impl<T: Real> ConvOp<T> {
         checked_len("an input", &input_shape)?;
         checked_len("an output", &output_shape)?;
         checked_len("a gathered block", &[weight_shape[1], taps[0], taps[1], across.output])?;
+        let couples = |axis: usize| geometry.input[axis] == 1 || (taps[axis] > 1 && geometry.dilation[axis] == 1);
+        let simple = geometry.padding_mode != PaddingMode::Circular && groups == 1 && couples(0) && couples(1);
         Ok(Self {
             weight,
             weight_shape: weight_shape.to_vec(),
@@ -102,6 +105,7 @@ impl<T: Real> ConvOp<T> {
             down,
             across,
             input: geometry.input,
+            simple,
         })
     }
 
@@ -236,6 +240,10 @@ impl<T: Real> LinearOp<T> for ConvOp<T> {
             self.adjoint_group(group, y, batch, x);
         }
         from_lanes(&out, batch, self.pixels_in(), x);
+    }
+
+    fn simple_spectrum(&self) -> bool {
+        self.simple
     }
 }
 

@@ -48,6 +48,10 @@ impl<T: Real> LinearOp<T> for DenseOp<T> {
         let target = rows_mut(x, batch, inputs, inputs);
         product(target, false, rows(y, batch, outputs, outputs), weight, all_threads());
     }
+
+    fn simple_spectrum(&self) -> bool {
+        true
+    }
 }
 
 impl<T: Real> Kernelled<T> for DenseOp<T> {
