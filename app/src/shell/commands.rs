@@ -122,7 +122,7 @@ pub fn pressed<'a>(ctx: &Context, commands: impl Iterator<Item = &'a CommandSpec
     let typing = ctx.text_edit_focused();
     ctx.input_mut(|input| {
         bound.into_iter().find_map(|(shortcut, id)| {
-            let skip = typing && (shortcut.conflicts_with_text_editing() || edits_text(&shortcut));
+            let skip = typing && (shortcut.conflicts_with_text_editing() || edits_text(shortcut));
             // A question mark needs Shift on most keyboards: match the character, not the keys.
             let hit = if shortcut.logical_key == Key::Questionmark {
                 !skip && take_question_mark(input)
@@ -144,7 +144,7 @@ fn take_question_mark(input: &mut egui::InputState) -> bool {
 }
 
 /// Keys that text fields use and that egui does not list.
-fn edits_text(shortcut: &KeyboardShortcut) -> bool {
+fn edits_text(shortcut: KeyboardShortcut) -> bool {
     matches!(shortcut.logical_key, Key::Z | Key::Y | Key::A | Key::C | Key::X | Key::V | Key::Delete | Key::Backspace)
 }
 

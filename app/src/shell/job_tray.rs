@@ -86,10 +86,12 @@ fn progress(ui: &mut Ui, job: &JobInfo) {
     bar.widget_info(|| WidgetInfo::labeled(egui::Role::ProgressIndicator, true, &job.name));
     let mut text = job.progress.what.clone();
     if let Some(total) = job.progress.total {
-        text += &std::format!("  {} of {total}", job.progress.done);
+        text = std::format!("{text}  {} of {total}", job.progress.done);
     }
     if let Some(left) = job.progress.seconds_left().filter(|left| *left > 1.0) {
-        text += &std::format!(", about {} left", format::seconds(f64::from(left)));
+        text.push_str(", about ");
+        text.push_str(&format::seconds(f64::from(left)));
+        text.push_str(" left");
     }
     if !text.is_empty() {
         ui.add(Label::new(RichText::new(text).small().color(tokens.text_weak)).truncate());

@@ -80,7 +80,11 @@ pub fn run(options: &WindowOptions) -> ExitCode {
     match eframe::run_native("plumb", native, create) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("plumb: the window could not be opened: {error}\n\n{}", advice(options.renderer));
+            let reason = match &error {
+                eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => "no display answers".to_owned(),
+                other => other.to_string(),
+            };
+            eprintln!("plumb: the window could not be opened: {reason}\n\n{}", advice(options.renderer));
             log::error!("the window could not be opened: {error}");
             ExitCode::FAILURE
         }

@@ -145,7 +145,9 @@ fn color_list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Color32>, D::Err
 fn colors<'de, D: Deserializer<'de>>(from: D) -> Result<[Color32; 8], D::Error> {
     let list = color_list(from)?;
     let found = list.len();
-    list.try_into().map_err(|_: Vec<Color32>| serde::de::Error::custom(format!("8 series colours, not {found}")))
+    <[Color32; 8]>::try_from(list)
+        .ok()
+        .ok_or_else(|| serde::de::Error::custom(format!("8 series colours, not {found}")))
 }
 
 impl Tokens {

@@ -116,9 +116,9 @@ impl Workbench {
             let title = self.title(pane);
             if ui.checkbox(&mut open, title).on_hover_text(format!("Show or close the tab “{title}”.")).changed() {
                 if open {
-                    self.layout.show(pane)
+                    self.layout.show(pane);
                 } else {
-                    self.layout.close(pane)
+                    self.layout.close(pane);
                 }
                 ui.close();
             }

@@ -70,7 +70,7 @@ impl Workbench {
             ui.ctx().request_repaint();
         }
         toasts::show(ui.ctx(), &mut self.contents.shared.notify);
-        self.drop_hint(ui);
+        Self::drop_hint(ui);
         if !self.contents.shared.commands.is_empty() {
             ui.ctx().request_repaint();
         }
@@ -109,7 +109,7 @@ impl Workbench {
     }
 
     /// Say that a file held over the window may be dropped.
-    fn drop_hint(&self, ui: &Ui) {
+    fn drop_hint(ui: &Ui) {
         let hovering = ui.input(|input| !input.raw.hovered_files.is_empty());
         if !hovering {
             return;

@@ -105,6 +105,7 @@ pub struct Setup {
 }
 
 /// The whole workbench; an `eframe::App`.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of the window, not a state machine")]
 pub struct Workbench {
     layout: Layout,
     contents: Contents,
@@ -212,8 +213,8 @@ impl Workbench {
         })
     }
 
-    fn first_tabs(panels: &[&'static str]) -> impl Iterator<Item = &'static str> {
-        panels.to_vec().into_iter().chain([RUNS])
+    fn first_tabs<'a>(panels: &'a [&'static str]) -> impl Iterator<Item = &'static str> + use<'a> {
+        panels.iter().copied().chain([RUNS])
     }
 
     /// For tests: answer the next file dialogs with these paths.
