@@ -99,8 +99,16 @@ fn plot(ui: &mut Ui, id: Id, size: Vec2, chart: &Chart, outcome: &mut ChartOutco
         .x_axis_formatter(move |mark, range| axis_text(mark, range, x_log))
         .y_axis_formatter(move |mark, range| axis_text(mark, range, y_log))
         .label_formatter(|hover| hover_text(chart, hover));
-    plot = if x_log { plot.x_grid_spacer(log_marks) } else { plot.x_grid_spacer(|input| even_marks(input, 9.0)) };
-    plot = if y_log { plot.y_grid_spacer(log_marks) } else { plot.y_grid_spacer(|input| even_marks(input, 4.5)) };
+    plot = if x_log {
+        plot.x_grid_spacer(|input| log_marks(&input))
+    } else {
+        plot.x_grid_spacer(|input| even_marks(&input, 9.0))
+    };
+    plot = if y_log {
+        plot.y_grid_spacer(|input| log_marks(&input))
+    } else {
+        plot.y_grid_spacer(|input| even_marks(&input, 4.5))
+    };
     for height in chart.include_y.iter().filter_map(|y| place(*y, y_log)) {
         plot = plot.include_y(height);
     }
@@ -230,7 +238,7 @@ fn hover_text(chart: &Chart, hover: &HoverPosition<'_>) -> Option<String> {
 }
 
 /// Steps of 1, 2 or 5 times a power of ten, at least `least` times as wide as the narrowest that can be seen.
-fn even_marks(input: GridInput, least: f64) -> Vec<GridMark> {
+fn even_marks(input: &GridInput, least: f64) -> Vec<GridMark> {
     let (low, high) = input.bounds;
     let wanted = input.base_step_size * least;
     if !(wanted > 0.0 && low.is_finite() && high.is_finite()) {
@@ -244,7 +252,7 @@ fn even_marks(input: GridInput, least: f64) -> Vec<GridMark> {
 }
 
 /// Decades, and their parts where there are few decades.
-fn log_marks(input: GridInput) -> Vec<GridMark> {
+fn log_marks(input: &GridInput) -> Vec<GridMark> {
     let (low, high) = input.bounds;
     if !(low.is_finite() && high.is_finite()) || high - low > 400.0 {
         return Vec::new();

@@ -9,7 +9,7 @@ pub fn number(value: f64) -> String {
         if value > 0.0 { "infinite".to_owned() } else { "−infinite".to_owned() }
     } else if size == 0.0 {
         "0".to_owned()
-    } else if size >= 1e6 || size < 1e-4 {
+    } else if !(1e-4..1e6).contains(&size) {
         exponent(value)
     } else if size >= 9999.5 {
         grouped(value.round())
@@ -29,7 +29,7 @@ pub fn tick(value: f64) -> String {
     let size = value.abs();
     if size < 1e-12 {
         "0".to_owned()
-    } else if size >= 1e5 || size < 1e-3 {
+    } else if !(1e-3..1e5).contains(&size) {
         exponent_short(value)
     } else {
         let text = format!("{value:.4}");
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn numbers_keep_four_digits() {
-        assert_eq!(number(3.14159), "3.142");
+        assert_eq!(number(3.21987), "3.220");
         assert_eq!(number(0.0123456), "0.01235");
         assert_eq!(number(-12345.0), "−12\u{a0}345");
         assert_eq!(number(1.2e-7), "1.20e−7");

@@ -18,7 +18,7 @@ const PASSES: usize = 3;
 pub fn png(like: &Context, size: Vec2, mut content: impl FnMut(&mut Ui)) -> Vec<u8> {
     let (width, height, pixels) = render(like, size, &mut content);
     let mut bytes = std::io::Cursor::new(Vec::new());
-    let raw: Vec<u8> = pixels.iter().flat_map(|pixel| pixel.to_array()).collect();
+    let raw: Vec<u8> = pixels.iter().flat_map(Color32::to_array).collect();
     let Some(image) = image::RgbaImage::from_raw(width as u32, height as u32, raw) else { return Vec::new() };
     // Writing into memory cannot fail for an image of this kind; an empty file would be noticed by the caller.
     if image.write_to(&mut bytes, image::ImageFormat::Png).is_err() {
@@ -83,19 +83,17 @@ impl Painter {
         for (id, deltas) in delta.set.drain() {
             for delta in deltas {
                 let ImageData::Color(image) = delta.image;
-                match (delta.pos, self.textures.get_mut(&id)) {
-                    (Some([left, top]), Some(texture)) => {
-                        for y in 0..image.size[1] {
-                            let from = y * image.size[0];
-                            let to = (top + y) * texture.size[0] + left;
-                            texture.pixels[to..to + image.size[0]]
-                                .copy_from_slice(&image.pixels[from..from + image.size[0]]);
-                        }
+                if let (Some([left, top]), Some(texture)) = (delta.pos, self.textures.get_mut(&id)) {
+                    for y in 0..image.size[1] {
+                        let from = y * image.size[0];
+                        let to = (top + y) * texture.size[0] + left;
+                        texture.pixels[to..to + image.size[0]]
+                            .copy_from_slice(&image.pixels[from..from + image.size[0]]);
                     }
-                    _ => {
-                        let smooth = delta.options.magnification == TextureFilter::Linear;
-                        self.textures.insert(id, Texture { size: image.size, smooth, pixels: image.pixels.clone() });
-                    }
+                } else {
+                    let smooth = delta.options.magnification == TextureFilter::Linear;
+                    let pixels = image.pixels.clone();
+                    self.textures.insert(id, Texture { size: image.size, smooth, pixels });
                 }
             }
         }

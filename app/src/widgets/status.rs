@@ -20,10 +20,11 @@ pub fn busy(ui: &mut Ui, reason: &str, progress: Option<&Progress>) -> bool {
         };
         mark.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, reason));
         mark.on_hover_text(reason);
-        let mut text = what.to_owned();
-        if let Some(left) = progress.and_then(Progress::seconds_left).filter(|left| *left > 2.0) {
-            text += &format!(", about {} left", format::seconds(f64::from(left)));
-        }
+        let left = progress.and_then(Progress::seconds_left).filter(|left| *left > 2.0);
+        let text = match left {
+            Some(left) => format!("{what}, about {} left", format::seconds(f64::from(left))),
+            None => what.to_owned(),
+        };
         stop = ui.button("Stop").on_hover_text(format!("Stop: {reason}")).clicked();
         ui.add(egui::Label::new(RichText::new(text).small().color(ui.tokens().text_weak)).truncate());
     });

@@ -46,10 +46,8 @@ impl SortKey<'_> {
             }
             (Self::Number(a), Self::Number(b)) => turn(a.total_cmp(&b)),
             (Self::Missing, Self::Missing) => Ordering::Equal,
-            (Self::Missing, _) => Ordering::Greater,
-            (_, Self::Missing) => Ordering::Less,
-            (Self::Text(_), Self::Number(_)) => Ordering::Less,
-            (Self::Number(_), Self::Text(_)) => Ordering::Greater,
+            (Self::Missing, _) | (Self::Number(_), Self::Text(_)) => Ordering::Greater,
+            (_, Self::Missing) | (Self::Text(_), Self::Number(_)) => Ordering::Less,
         }
     }
 
@@ -91,6 +89,9 @@ pub fn text_cell(ui: &mut Ui, text: &str) {
     ui.add(Label::new(text).truncate().selectable(false));
 }
 
+/// What an order was made for: version of the rows, sorting, filter.
+type Wanted = (u64, Option<(usize, bool)>, String);
+
 /// The table's own state: order, filter, selection.
 #[derive(Debug, Default)]
 pub struct TableView {
@@ -101,7 +102,7 @@ pub struct TableView {
     /// The selected row, in the source's numbering.
     pub selected: Option<usize>,
     order: Vec<usize>,
-    made_for: Option<(u64, Option<(usize, bool)>, String)>,
+    made_for: Option<Wanted>,
     scroll_to: Option<usize>,
     focus_filter: bool,
     focus_table: bool,

@@ -77,17 +77,16 @@ pub fn ui(ui: &mut Ui, view: &ClipView<'_>, spec: &mut ClipSpec, log: &mut bool,
         effect(ui, view);
         ui.add_space(10.0);
         let shown = view.preview.filter(|preview| view.layer.is_some_and(|layer| layer.name == preview.name));
-        match shown {
-            Some(preview) => before_after(ui, preview, spec, log, bottom, actions),
-            None => {
-                let text = match view.layer {
-                    Some(layer) if layer.problem.is_some() => "This layer has no spectrum, so it cannot be clipped.",
-                    Some(_) => "Move the slider: the effect on this layer is computed on a copy.",
-                    None => "Select a layer to see what clipping would do to it.",
-                };
-                ui.label(RichText::new(text).color(ui.tokens().text_weak));
-            }
+        if let Some(preview) = shown {
+            before_after(ui, preview, spec, log, bottom, actions);
+            return;
         }
+        let text = match view.layer {
+            Some(layer) if layer.problem.is_some() => "This layer has no spectrum, so it cannot be clipped.",
+            Some(_) => "Move the slider: the effect on this layer is computed on a copy.",
+            None => "Select a layer to see what clipping would do to it.",
+        };
+        ui.label(RichText::new(text).color(ui.tokens().text_weak));
     });
 }
 

@@ -4,8 +4,8 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 
 use crate::shell::commands::{CommandId, CommandSpec, Menu, ctrl, ctrl_shift};
 
-const fn alt(key: Key) -> Option<KeyboardShortcut> {
-    Some(KeyboardShortcut::new(Modifiers::ALT, key))
+const fn alt(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::ALT, key)
 }
 
 macro_rules! commands {
@@ -36,8 +36,8 @@ commands! {
     FILTER = "spectrum.filter", Edit, ctrl(Key::F), "Filter layers", "Put the keyboard into the filter field.";
     PROBLEMS = "spectrum.problems", View, ctrl_shift(Key::P), "Only layers that need a look", "Show only problems, guesses and layers that did not converge.";
     TABLE = "spectrum.table", View, ctrl(Key::T), "Go to the layer table", "Give the table the keyboard.";
-    NEXT = "spectrum.next", View, alt(Key::ArrowDown), "Next layer", "Select the next layer of the table.";
-    PREVIOUS = "spectrum.previous", View, alt(Key::ArrowUp), "Previous layer", "Select the previous layer of the table.";
+    NEXT = "spectrum.next", View, Some(alt(Key::ArrowDown)), "Next layer", "Select the next layer of the table.";
+    PREVIOUS = "spectrum.previous", View, Some(alt(Key::ArrowUp)), "Previous layer", "Select the previous layer of the table.";
     TAB_SPECTRUM = "spectrum.tab_spectrum", View, ctrl(Key::Num1), "Show spectrum", "Singular values, energy and histogram of the selected layer.";
     TAB_METHODS = "spectrum.tab_methods", View, ctrl(Key::Num2), "Show methods", "What other methods say about σ₁, and convergence.";
     TAB_VECTORS = "spectrum.tab_vectors", View, ctrl(Key::Num3), "Show singular vectors", "The input that is stretched most and where it goes.";

@@ -92,8 +92,10 @@ pub struct CompareView<'a> {
     pub a: Option<&'a SpectrumReport>,
     /// The second file.
     pub b: Option<&'a SpectrumReport>,
-    /// Whether the second is on its way, and how far.
-    pub busy: Option<Option<&'a plumb_core::Progress>>,
+    /// Whether the second is on its way.
+    pub busy: bool,
+    /// How far it is.
+    pub progress: Option<&'a plumb_core::Progress>,
     /// Changes when either report does.
     pub version: u64,
 }
@@ -142,14 +144,12 @@ pub fn ui(
             actions.push(Action::CloseSecond);
         }
     });
-    if let Some(progress) = view.busy
-        && status::busy(ui, "Spectra of the second file", progress)
-    {
+    if view.busy && status::busy(ui, "Spectra of the second file", view.progress) {
         actions.push(Action::Stop(Work::Second));
     }
     ui.add_space(6.0);
     let (Some(a), Some(b)) = (view.a, view.b) else {
-        if view.busy.is_none()
+        if !view.busy
             && status::empty(
                 ui,
                 "Compare two checkpoints",

@@ -40,7 +40,6 @@ fn source_look(source: GeometrySource) -> (Mark, Tone, &'static str) {
 fn ops_for(rank: usize) -> &'static [OpKind] {
     match rank {
         1 => &[OpKind::BatchNorm],
-        2 => &[OpKind::Dense],
         3 => &[OpKind::Conv1d, OpKind::Dense],
         4 => &[OpKind::Conv2d, OpKind::ConvTranspose2d, OpKind::Dense],
         _ => &[OpKind::Dense],
@@ -205,9 +204,10 @@ fn number(ui: &mut Ui, name: &str, value: &mut usize, range: std::ops::RangeIncl
 
 /// Two numbers, or only one of them where there is one axis.
 fn pair(ui: &mut Ui, name: &str, values: &mut [usize; 2], range: std::ops::RangeInclusive<usize>, only: Option<usize>) {
-    ui.horizontal(|ui| match only {
-        Some(axis) => number(ui, name, &mut values[axis], range),
-        None => {
+    ui.horizontal(|ui| {
+        if let Some(axis) = only {
+            number(ui, name, &mut values[axis], range);
+        } else {
             number(ui, &format!("{name}, height"), &mut values[0], range.clone());
             ui.label("×");
             number(ui, &format!("{name}, width"), &mut values[1], range);

@@ -128,11 +128,8 @@ impl Panel for SpectrumPanel {
                 state.settings.view = View::Layers;
                 state.table.focus();
             }
-            commands::NEXT | commands::PREVIOUS => {
-                if state.table.step(if id == commands::NEXT { 1 } else { -1 }) {
-                    state.act(Action::Selected, cx);
-                }
-            }
+            commands::NEXT if state.table.step(1) => state.act(Action::Selected, cx),
+            commands::PREVIOUS if state.table.step(-1) => state.act(Action::Selected, cx),
             commands::TAB_SPECTRUM => self.tab(Tab::Spectrum, cx),
             commands::TAB_METHODS => self.tab(Tab::Methods, cx),
             commands::TAB_VECTORS => self.tab(Tab::Vectors, cx),
@@ -252,7 +249,8 @@ impl SpectrumPanel {
                     let view = compare::CompareView {
                         a: (!state.report.layers.is_empty()).then_some(&state.report),
                         b: state.second_survey.value().or_else(|| state.second_survey.partial()),
-                        busy: busy.then_some(progress.as_ref()),
+                        busy,
+                        progress: progress.as_ref(),
                         version: state.version,
                     };
                     let (table, path, log) =

@@ -145,7 +145,8 @@ pub fn ui(
     let size = ui.available_size();
     ui.horizontal_top(|ui| {
         let list = 230.0_f32.min(size.x * 0.35);
-        ui.allocate_ui(egui::vec2(list, size.y), |ui| {
+        let down = egui::Layout::top_down(egui::Align::Min);
+        ui.allocate_ui_with_layout(egui::vec2(list, size.y), down, |ui| {
             ScrollArea::vertical().id_salt("curves").auto_shrink(false).max_width(list).show(ui, |ui| {
                 for (i, (name, points)) in curves.sigma1.iter().enumerate() {
                     ui.horizontal(|ui| {
