@@ -178,7 +178,7 @@ mod tests {
         notifications.error("two");
         notifications.info("one");
         assert_eq!(notifications.all().len(), 2, "a repeated card is one card");
-        notifications.expire(Instant::now() + Duration::from_secs(60));
+        notifications.expire(Instant::now() + Duration::from_secs(61));
         let up: Vec<_> = notifications.all().iter().filter(|notice| notice.card).map(|n| n.text.clone()).collect();
         assert_eq!(up, ["two"], "errors stay until dismissed");
         assert_eq!(notifications.unseen(), 2);
