@@ -154,6 +154,11 @@ impl Engine {
         Self::build(true, Arc::new(|| {}))
     }
 
+    /// Like [`Engine::inline`], calling `wake` when there is something new to see: for a window in tests.
+    pub fn inline_waking(wake: Arc<dyn Fn() + Send + Sync>) -> Self {
+        Self::build(true, wake)
+    }
+
     fn build(inline: bool, wake: Arc<dyn Fn() + Send + Sync>) -> Self {
         Self(Arc::new(Owner(Arc::new(Inner {
             inline,

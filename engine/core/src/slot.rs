@@ -52,7 +52,8 @@ impl<T: Send + 'static, P: Send + 'static> Slot<T, P> {
         Self { value: None, partial: None, warnings: Vec::new(), state: SlotState::Idle, ticket: None }
     }
 
-    /// Ask. The newest request wins.
+    /// Ask. The newest request wins. The answer is taken in by [`poll`](Self::poll), also from an inline engine,
+    /// so that the asker sees it arrive.
     pub fn request<J: Job<Output = T, Partial = P>>(&mut self, engine: &Engine, lane: Lane, seed: u64, job: J) {
         self.partial = None;
         self.warnings.clear();
@@ -62,7 +63,6 @@ impl<T: Send + 'static, P: Send + 'static> Slot<T, P> {
         let ticket = engine.submit(lane, seed, job);
         self.state = SlotState::Pending(ticket.job);
         self.ticket = Some(ticket);
-        self.poll();
     }
 
     /// Take in what has arrived. Call once per frame; true if anything changed.

@@ -45,6 +45,7 @@ impl Job for Walk {
 fn run(base: &Path, preset: &Preset<Walk>) -> RunFolder {
     let mut slot = Slot::new();
     slot.request(&Engine::inline(), Lane::Device, preset.spec.seed, preset.spec.clone());
+    slot.poll();
     let report = slot.value().unwrap();
     let mut writer = RunFolder::create(base, "toy", "Ein Spaziergang / #1").unwrap();
     writer.write_spec(preset).unwrap();
