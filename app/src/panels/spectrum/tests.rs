@@ -85,5 +85,6 @@ fn ten_thousand_rows_are_drawn_in_time() {
     harness.run_steps(60);
     let frame = started.elapsed().as_secs_f64() * 1000.0 / 60.0;
     println!("10,000 rows: {frame:.2} ms a frame");
-    assert!(frame < 60.0, "{frame} ms a frame");
+    // The aim is 8 ms on an idle machine; a busy one may take twice as long.
+    assert!(frame < 16.0, "{frame} ms a frame");
 }
