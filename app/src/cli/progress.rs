@@ -62,7 +62,8 @@ impl Progress {
             // Woken by the job or after a while: either way there may be something to draw.
             let _woken_or_not = heard.recv_timeout(REDRAW);
         }
-        let outcome = job.join().map_err(|_panic| anyhow!("internal error in this command; please report what you did"))?;
+        let outcome =
+            job.join().map_err(|_panic| anyhow!("internal error in this command; please report what you did"))?;
         for warning in ctl.warnings() {
             self.bar.suspend(|| eprintln!("note: {}: {}", warning.place, warning.what));
         }

@@ -76,7 +76,8 @@ fn text(report: &SpectrumReport) -> String {
     for row in &report.layers {
         table.row(match &row.problem {
             Some(problem) => {
-                let mut cells = vec![row.name.clone(), word(&row.op), shape(&row.weight_shape), String::new(), problem.clone()];
+                let mut cells =
+                    vec![row.name.clone(), word(&row.op), shape(&row.weight_shape), String::new(), problem.clone()];
                 cells.resize(heads.len(), String::new());
                 cells
             }
@@ -84,7 +85,8 @@ fn text(report: &SpectrumReport) -> String {
         });
     }
     let mut text = format!("{}\n\n{}", report.file, table.text());
-    let guessed = report.layers.iter().filter(|row| row.geometry_source == plumb_spectrum::report::GeometrySource::Guessed);
+    let guessed =
+        report.layers.iter().filter(|row| row.geometry_source == plumb_spectrum::report::GeometrySource::Guessed);
     let guessed = guessed.filter(|row| row.op != plumb_spectrum::geometry::OpKind::Dense).count();
     if guessed > 0 {
         text.push_str(&format!(
@@ -92,7 +94,10 @@ fn text(report: &SpectrumReport) -> String {
         ));
     }
     if !report.skipped.is_empty() {
-        text.push_str(&format!("\n{} tensors are no linear layers; --json lists them with the reasons.\n", report.skipped.len()));
+        text.push_str(&format!(
+            "\n{} tensors are no linear layers; --json lists them with the reasons.\n",
+            report.skipped.len()
+        ));
     }
     text
 }

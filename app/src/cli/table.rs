@@ -31,7 +31,9 @@ impl Table {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let length = |text: &str| text.chars().count();
         let mut widths: Vec<usize> = (0..columns)
-            .map(|column| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| length(cell)).max().unwrap_or(0))
+            .map(|column| {
+                self.rows.iter().filter_map(|row| row.get(column)).map(|cell| length(cell)).max().unwrap_or(0)
+            })
             .collect();
         let whole: usize = widths.iter().sum::<usize>() + GAP * columns.saturating_sub(1);
         if let (Some(room), Some(width)) = (room, widths.get_mut(self.elastic))

@@ -155,6 +155,10 @@ pub fn clip<T: Real>(
         Some(after) => after,
         None => measure::norm(op, target.tolerance, target.seed.wrapping_add(1), ctl)?,
     };
-    let truncation_error = if method == ClipMethod::Fourier { truncation_error.max((after - target.to) / target.to).max(0.0) } else { 0.0 };
+    let truncation_error = if method == ClipMethod::Fourier {
+        truncation_error.max((after - target.to) / target.to).max(0.0)
+    } else {
+        0.0
+    };
     Ok(Clipped { weight: op.weight().to_vec(), before, after, steps, reached: target.is_near(after), truncation_error })
 }

@@ -13,9 +13,7 @@ use crate::job::{check, compared, relative_change};
 use crate::layers::LayerInfo;
 use crate::op::{Kernelled, kernelled};
 use crate::power_qr::{self, PowerQrOptions, power_qr};
-use crate::report::{
-    ChannelImages, ClipOutcome, ClipPreview, LayerDetail, Mark, MarkKind, Trace, Triplet,
-};
+use crate::report::{ChannelImages, ClipOutcome, ClipPreview, LayerDetail, Mark, MarkKind, Trace, Triplet};
 use crate::singular::{SingularTriplets, SpectrumError, TopRequest, TraceStep, top_singular};
 use crate::spec::{ClipMethod, ClipSpec, Method, SpectrumSpec};
 use crate::subject::{Edits, Subject};
@@ -130,7 +128,12 @@ impl DetailJob {
         Ok(())
     }
 
-    fn triplets(&self, op: &dyn Kernelled<f64>, layer: &LayerInfo, ctl: &Ctl) -> Result<SingularTriplets<f64>, SpectrumError> {
+    fn triplets(
+        &self,
+        op: &dyn Kernelled<f64>,
+        layer: &LayerInfo,
+        ctl: &Ctl,
+    ) -> Result<SingularTriplets<f64>, SpectrumError> {
         let few = self.top.max(1);
         let k = if layer.op == OpKind::BatchNorm || dense::quick(op) { few } else { few.max(TOP_VALUES) };
         let method = match self.spec.method {
@@ -171,7 +174,13 @@ impl DetailJob {
 
         let clock = Instant::now();
         let gouk = bounds::power_estimate(op, 5, self.spec.seed, ctl)?;
-        marks.add("Gouk", "Five power iterations from a random vector: never above σ₁.", gouk, MarkKind::LowerBound, clock);
+        marks.add(
+            "Gouk",
+            "Five power iterations from a random vector: never above σ₁.",
+            gouk,
+            MarkKind::LowerBound,
+            clock,
+        );
 
         if layer.op == OpKind::Dense {
             return Ok(());
@@ -327,7 +336,7 @@ impl Job for PreviewJob {
                 Err(error) => return Err(error.into()),
             };
             let seconds = clock.elapsed().as_secs_f64();
-            preview.outcomes.push(outcome(method, &whole, &layer, &preview, clipped, seconds, ctl)?);
+            preview.outcomes.push(outcome(method, &whole, &layer, &preview, &clipped, seconds, ctl)?);
             ctl.partial(preview.clone());
         }
         Ok(preview)
@@ -347,7 +356,7 @@ fn outcome(
     whole: &Layer<'_, f32>,
     layer: &LayerInfo,
     preview: &ClipPreview,
-    clipped: Clipped<f32>,
+    clipped: &Clipped<f32>,
     seconds: f64,
     ctl: &Ctl,
 ) -> Result<ClipOutcome, SpectrumError> {

@@ -14,6 +14,7 @@ use crate::job::{AccuracyJob, ClipJob, OpenJob, SurveyJob};
 use crate::report::{Accuracy, ClipReport, SpectrumReport};
 use crate::sidecar::GeometryTable;
 use crate::spec::{ClipSpec, SpectrumSpec};
+use crate::subject::Edits;
 use crate::train::{self, TrainReport, TrainSpec};
 
 /// Presets of [`SpectrumSpec`].
@@ -135,18 +136,16 @@ fn open(job: &ExperimentJob, source: &str, ctl: &Ctl) -> Result<Arc<crate::subje
 
 fn survey(job: &ExperimentJob, spec: &SpectrumSpec, run: &RunWriter, ctl: &Ctl) -> Result<Found, Error> {
     let subject = open(job, &spec.source, ctl)?;
-    let report = SurveyJob { subject, edits: Default::default(), spec: spec.clone() }.run(ctl)?;
+    let report = SurveyJob { subject, edits: Edits::new(), spec: spec.clone() }.run(ctl)?;
     run.write_table("layers", &report.to_csv())?;
     Ok(Found::Spectrum(report))
 }
 
 fn clip(job: &ExperimentJob, spec: &ClipSpec, run: &RunWriter, ctl: &Ctl) -> Result<Found, Error> {
     let subject = open(job, &spec.source, ctl)?;
-    let accuracy = |edits: &crate::subject::Edits| {
-        AccuracyJob { subject: Arc::clone(&subject), edits: edits.clone() }.run(ctl)
-    };
-    let before = if subject.has_network() { Some(accuracy(&Default::default())?) } else { None };
-    let clipping = ClipJob { subject: Arc::clone(&subject), edits: Default::default(), spec: spec.clone() };
+    let accuracy = |edits: &Edits| AccuracyJob { subject: Arc::clone(&subject), edits: edits.clone() }.run(ctl);
+    let before = if subject.has_network() { Some(accuracy(&Edits::new())?) } else { None };
+    let clipping = ClipJob { subject: Arc::clone(&subject), edits: Edits::new(), spec: spec.clone() };
     let (mut report, edits) = clipping.run(ctl)?;
     let accuracy = match before {
         Some(before) => Some([before, accuracy(&edits)?]),

@@ -32,8 +32,8 @@ impl Job for ExportJob {
         ctl.progress(format!("Writing {}", self.out.display()), 0, None);
         let replaced: BTreeMap<String, Vec<f32>> =
             self.edits.iter().map(|(name, values)| (name.clone(), values.as_ref().clone())).collect();
-        let written =
-            rewrite_safetensors(self.subject.checkpoint(), &replaced, &self.out).map_err(|error| Error::failed(&error))?;
+        let written = rewrite_safetensors(self.subject.checkpoint(), &replaced, &self.out)
+            .map_err(|error| Error::failed(&error))?;
         for (name, reason) in written.left_out {
             ctl.warn(name, format!("left out of the new file: {reason}"));
         }

@@ -8,8 +8,8 @@ mod family;
 use std::collections::BTreeMap;
 
 use crate::geometry::{Geometry, OpKind};
-use crate::report::{GeometrySource, Skipped};
 use crate::layers::{BatchNormInfo, LayerInfo};
+use crate::report::{GeometrySource, Skipped};
 
 /// ε of a batch norm whose file does not say it: PyTorch's default.
 pub const BATCH_NORM_EPS: f64 = 1e-5;
@@ -63,17 +63,14 @@ pub fn guess(tensors: &[TensorShape<'_>]) -> Guess {
 
 /// `conv1.weight` → `conv1.bias`; `None` where the name has no last part to exchange.
 pub(crate) fn sibling(name: &str, last: &str) -> Option<String> {
-    let stem = name.strip_suffix("weight").or_else(|| name.strip_suffix("gamma")).or_else(|| name.strip_suffix("scale"))?;
+    let stem =
+        name.strip_suffix("weight").or_else(|| name.strip_suffix("gamma")).or_else(|| name.strip_suffix("scale"))?;
     Some(format!("{stem}{last}"))
 }
 
 /// Running statistics that belong to a batch norm's scale.
 fn norm_info(gamma: &str) -> Option<BatchNormInfo> {
-    Some(BatchNormInfo {
-        gamma: gamma.to_owned(),
-        variance: sibling(gamma, "running_var")?,
-        eps: BATCH_NORM_EPS,
-    })
+    Some(BatchNormInfo { gamma: gamma.to_owned(), variance: sibling(gamma, "running_var")?, eps: BATCH_NORM_EPS })
 }
 
 /// Which map a tensor is the weight of, or why it is none.
@@ -98,7 +95,9 @@ fn kind(tensor: &TensorShape<'_>, shapes: &BTreeMap<&str, &[usize]>) -> Result<O
             let variance = sibling(tensor.name, "running_var").and_then(|name| shapes.get(name.as_str()).copied());
             match variance {
                 Some(shape) if shape == tensor.shape => Ok(OpKind::BatchNorm),
-                _ if last == "bias" || last == "b" => Err("a bias: it shifts the output and has no spectrum".to_owned()),
+                _ if last == "bias" || last == "b" => {
+                    Err("a bias: it shifts the output and has no spectrum".to_owned())
+                }
                 _ => Err("a vector: a bias or a scale of a normalisation that depends on its input".to_owned()),
             }
         }

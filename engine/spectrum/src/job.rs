@@ -71,8 +71,11 @@ impl Job for SurveyJob {
 
     fn run(self, ctl: &Ctl) -> Result<SpectrumReport, Error> {
         let chosen = self.subject.chosen(&self.spec.layers)?;
-        let mut report =
-            SpectrumReport { file: self.subject.source.clone(), layers: Vec::new(), skipped: self.subject.skipped.clone() };
+        let mut report = SpectrumReport {
+            file: self.subject.source.clone(),
+            layers: Vec::new(),
+            skipped: self.subject.skipped.clone(),
+        };
         let total = chosen.len() as u64;
         let by_name = !self.spec.layers.is_empty();
         for (done, layer) in (0..).zip(chosen) {
@@ -228,7 +231,12 @@ fn clip_kernel<T: Real>(
     })
 }
 
-fn clip_norm(subject: &Subject, norm: &BatchNormInfo, edits: &mut Edits, spec: &ClipSpec) -> Result<ClippedLayer, LayerError> {
+fn clip_norm(
+    subject: &Subject,
+    norm: &BatchNormInfo,
+    edits: &mut Edits,
+    spec: &ClipSpec,
+) -> Result<ClippedLayer, LayerError> {
     let (gamma, variance) = norm_numbers(subject, norm, edits)?;
     let before = batch_norm::norm(&gamma, &variance, norm.eps);
     let clamped = batch_norm::clamp(&gamma, &variance, norm.eps, spec.to);
@@ -313,8 +321,9 @@ impl Job for AccuracyJob {
         }
         self.subject.checkpoint().check_unchanged().map_err(|error| Error::failed(&error))?;
         let path = self.subject.path();
-        let bytes = std::fs::read(path)
-            .map_err(|error| Error::Failed(format!("{} could not be read ({error}); check that it is still there", path.display())))?;
+        let bytes = std::fs::read(path).map_err(|error| {
+            Error::Failed(format!("{} could not be read ({error}); check that it is still there", path.display()))
+        })?;
         let replaced: BTreeMap<String, Vec<f32>> =
             self.edits.iter().map(|(name, values)| (name.clone(), values.as_ref().clone())).collect();
         let found = plumb_vision::samples::accuracy(&bytes, &replaced, ctl)?;

@@ -70,7 +70,10 @@ impl LayerInfo {
             }
             let span = taps[axis].checked_sub(1)?.checked_mul(g.dilation[axis])?;
             size[axis] = if self.op == OpKind::ConvTranspose2d {
-                let grown = g.input[axis].checked_sub(1)?.checked_mul(g.stride[axis])?.checked_add(span + 1 + g.output_padding[axis])?;
+                let grown = g.input[axis]
+                    .checked_sub(1)?
+                    .checked_mul(g.stride[axis])?
+                    .checked_add(span + 1 + g.output_padding[axis])?;
                 grown.checked_sub(2 * g.padding[axis])?
             } else {
                 let room = g.input[axis].checked_add(2 * g.padding[axis])?.checked_sub(span + 1)?;

@@ -121,10 +121,15 @@ impl Subject {
                 serde_json::from_str(text).map_err(|error| SubjectError::Description(error.to_string()))?;
             take_description(&mut found, &described);
         }
-        let unread = checkpoint.skipped().iter().map(|(name, reason)| Skipped { name: name.clone(), reason: reason.clone() });
+        let unread =
+            checkpoint.skipped().iter().map(|(name, reason)| Skipped { name: name.clone(), reason: reason.clone() });
         found.skipped.extend(unread);
-        let subject =
-            Self { source: source.to_owned(), layers: found.layers, skipped: found.skipped, checkpoint: Arc::new(checkpoint) };
+        let subject = Self {
+            source: source.to_owned(),
+            layers: found.layers,
+            skipped: found.skipped,
+            checkpoint: Arc::new(checkpoint),
+        };
         let saved = sidecar::load(&path)?;
         Ok(subject.with_table(&saved, GeometrySource::Saved))
     }
@@ -290,7 +295,9 @@ fn from_node(layer: &LayerInfo, node: &ConvNode) -> Result<LayerInfo, String> {
         _ => {
             let (begin, end) = node.pads.split_at(node.pads.len() / 2);
             if begin != end {
-                return Err(format!("is padded by {begin:?} on one side and {end:?} on the other, which Plumb does not measure"));
+                return Err(format!(
+                    "is padded by {begin:?} on one side and {end:?} on the other, which Plumb does not measure"
+                ));
             }
             pair(begin, 0)
         }
@@ -306,7 +313,9 @@ fn same_padding(kernel: &[usize], geometry: &Geometry) -> Result<[usize; 2], Str
         let (n, s) = (geometry.input[axis], geometry.stride[axis].max(1));
         let total = ((n.div_ceil(s) - 1) * s + (k - 1) * geometry.dilation[axis] + 1).saturating_sub(n);
         if !total.is_multiple_of(2) {
-            return Err(format!("is padded by {total} pixels in all, one more on one side, which Plumb does not measure"));
+            return Err(format!(
+                "is padded by {total} pixels in all, one more on one side, which Plumb does not measure"
+            ));
         }
         padding[axis] = total / 2;
     }

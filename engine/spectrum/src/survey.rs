@@ -24,7 +24,9 @@ pub enum LayerError {
     #[error(transparent)]
     Spectrum(#[from] SpectrumError),
     /// Its numbers are no numbers.
-    #[error("{count} of {total} weights are not finite (NaN or infinite), the first at position {first}: there is no spectrum")]
+    #[error(
+        "{count} of {total} weights are not finite (NaN or infinite), the first at position {first}: there is no spectrum"
+    )]
     NotFinite {
         /// How many.
         count: usize,
@@ -68,11 +70,19 @@ impl From<LayerError> for Error {
 }
 
 /// A layer's kernel, checked for numbers that are none.
-pub(crate) fn finite_weight<T: Real>(subject: &Subject, layer: &LayerInfo, edits: &Edits) -> Result<Vec<T>, LayerError> {
+pub(crate) fn finite_weight<T: Real>(
+    subject: &Subject,
+    layer: &LayerInfo,
+    edits: &Edits,
+) -> Result<Vec<T>, LayerError> {
     let weight: Vec<T> = subject.weight(layer, edits)?;
     let bad = |w: &T| !w.double().is_finite();
     if let Some(first) = weight.iter().position(bad) {
-        return Err(LayerError::NotFinite { count: weight.iter().filter(|w| bad(w)).count(), total: weight.len(), first });
+        return Err(LayerError::NotFinite {
+            count: weight.iter().filter(|w| bad(w)).count(),
+            total: weight.len(),
+            first,
+        });
     }
     Ok(weight)
 }

@@ -1,5 +1,7 @@
 //! Clipping against the exact values of the method notes: T5, T6, T8, T9, T10, and what must hold for any kernel.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 use plumb_core::Ctl;
 use plumb_core::random::Random;
 use plumb_spectrum::clip::compose::{self, BatchNorm};

@@ -1,5 +1,7 @@
 //! Opening, surveying, clipping and exporting files, as the window and the command line do it.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,7 +63,10 @@ fn the_survey_tells_bad_layers_in_their_rows() {
     let folder = tempfile::tempdir().unwrap();
     let mut bad = lcg(12);
     bad[5] = f64::NAN;
-    let path = write(folder.path(), &[("a.weight", &[3, 4], bad), ("b.weight", &[3, 4], lcg(12)), ("c.weight", &[4, 3, 3, 3], lcg(108))]);
+    let path = write(
+        folder.path(),
+        &[("a.weight", &[3, 4], bad), ("b.weight", &[3, 4], lcg(12)), ("c.weight", &[4, 3, 3, 3], lcg(108))],
+    );
     let subject = open(folder.path(), path.to_str().unwrap());
     let mut spec = SpectrumSpec::default();
     spec.geometry.input = Some([1, 1]);

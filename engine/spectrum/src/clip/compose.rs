@@ -79,7 +79,9 @@ pub fn clip_pair<T: Real>(
         let share = (length(new) / before).sqrt();
         gamma[channel] *= share;
         let undo = if share > 0.0 { 1.0 / (scale[channel] * share) } else { 0.0 };
-        new.iter_mut().for_each(|w| *w = T::of(w.double() * undo));
+        for w in new {
+            *w = T::of(w.double() * undo);
+        }
     }
     Ok(ClippedPair { clipped, gamma })
 }

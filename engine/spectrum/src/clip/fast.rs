@@ -9,7 +9,6 @@ use crate::geometry::OpKind;
 use crate::op::{DenseOp, Kernelled, Real};
 use crate::singular::SpectrumError;
 
-
 /// Triplets per Gauss–Newton step.
 const BLOCK: usize = 4;
 /// More singular values than this above the target are a crowd.
@@ -91,7 +90,9 @@ fn clip_matrix<T: Real>(
         let mut u = top.u[..above * rows].to_vec();
         for (u, &sigma) in u.chunks_exact_mut(rows).zip(&top.sigma) {
             let excess = T::of(sigma - target.to);
-            u.iter_mut().for_each(|u| *u *= excess);
+            for value in u {
+                *value *= excess;
+            }
         }
         let change = matrix.weight_gradient(&u, &top.v[..above * columns], above);
         let weight: Vec<T> = matrix.weight().iter().zip(change).map(|(&w, change)| w - change).collect();

@@ -16,7 +16,9 @@ pub(super) fn senderovich<T: Real>(
     ctl: &Ctl,
 ) -> Result<(usize, f64), SpectrumError> {
     let clipped = match layer.kind {
-        OpKind::Conv1d | OpKind::Conv2d => Fourier::new(layer.weight, layer.weight_shape, layer.geometry)?.clip(target.to, ctl)?,
+        OpKind::Conv1d | OpKind::Conv2d => {
+            Fourier::new(layer.weight, layer.weight_shape, layer.geometry)?.clip(target.to, ctl)?
+        }
         // A matrix is its own only frequency.
         OpKind::Dense => {
             let shape = [layer.weight_shape[0], layer.weight_shape[1], 1];

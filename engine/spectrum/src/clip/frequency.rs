@@ -41,6 +41,8 @@ pub(super) struct FrequencyClip {
     stride: [usize; 2],
     /// Coarse frequencies that the operator itself has, about.
     pixels: f64,
+    /// Singular values that the operator has, about.
+    count: f64,
     /// One entry per coarse frequency up to conjugation.
     frequencies: Vec<Frequency>,
     /// One entry per group and frequency.
@@ -112,9 +114,12 @@ impl FrequencyClip {
             taps: kernel[0] * kernel[1],
             stride,
             pixels: (0..2).map(|axis| (geometry.input[axis] / stride[axis]).max(1) as f64).product(),
+            count: 0.0,
             frequencies,
             followed: Vec::new(),
         };
+        let (rows, columns) = clip.block();
+        clip.count = clip.pixels * (rows.min(columns) * clip.groups) as f64;
         clip.followed = clip.start(seed);
         clip
     }
@@ -145,11 +150,13 @@ impl FrequencyClip {
         let aim = level * (1.0 - 0.5 * slack);
         let mut weight = weight;
         let mut value = self.value(&weight, aim, true, ctl)?;
+        // Φ curves by at most 1, and by far less where most directions are below the level. A longer step than that
+        // would turn singular vectors around instead of shortening them.
+        let first = 1.0 + (1.0 - value.above / (0.3 * self.count)).max(0.0) as f32;
         let mut memory = Lbfgs::new(8);
         let mut rounds = 1;
         while value.top > level * (1.0 + 0.5 * slack) && rounds < MAX_ROUNDS {
-            // The mean curvature of Φ is far below its bound of 1, as most directions are below the target.
-            let direction = memory.direction(&value.gradient, 2.0);
+            let direction = memory.direction(&value.gradient, first);
             let descent: f64 = direction.iter().zip(&value.gradient).map(|(d, g)| f64::from(d * g)).sum();
             let mut step = 1.0_f32;
             loop {
@@ -242,7 +249,14 @@ impl FrequencyClip {
     }
 
     /// One frequency: its share of Φ, its largest singular value, and its part of the gradient.
-    fn visit(&self, kernel: &[f32], at: &Frequency, followed: &mut Followed, aim: f64, by_tap: &mut [f32]) -> (f64, f64, f64) {
+    fn visit(
+        &self,
+        kernel: &[f32],
+        at: &Frequency,
+        followed: &mut Followed,
+        aim: f64,
+        by_tap: &mut [f32],
+    ) -> (f64, f64, f64) {
         let (rows, columns) = self.block();
         let matrix = self.matrix(kernel, at);
         let steps = if followed.started { 1 } else { FIRST_STEPS };
@@ -265,7 +279,8 @@ impl FrequencyClip {
         followed.started = true;
         let top = sigma.first().copied().unwrap_or(0.0);
         let above = sigma.iter().take_while(|&&sigma| sigma > aim).count();
-        let part: f64 = sigma[..above].iter().map(|sigma| (sigma - aim).powi(2)).sum::<f64>() * 0.5 * f64::from(at.weight);
+        let part: f64 =
+            sigma[..above].iter().map(|sigma| (sigma - aim).powi(2)).sum::<f64>() * 0.5 * f64::from(at.weight);
         if above > 0 && !by_tap.is_empty() {
             self.add_gradient(at, &followed.left, &sigma[..above], aim, &basis, by_tap);
         }
@@ -293,7 +308,15 @@ impl FrequencyClip {
     }
 
     /// `Σ_i (σ_i − aim) u_i v_i*` at this frequency, taken back to the taps.
-    fn add_gradient(&self, at: &Frequency, left: &Mat<c32>, sigma: &[f64], aim: f64, basis: &Mat<c32>, by_tap: &mut [f32]) {
+    fn add_gradient(
+        &self,
+        at: &Frequency,
+        left: &Mat<c32>,
+        sigma: &[f64],
+        aim: f64,
+        basis: &Mat<c32>,
+        by_tap: &mut [f32],
+    ) {
         let (rows, columns) = self.block();
         let scaled = Mat::from_fn(rows, sigma.len(), |i, j| left[(i, j)] * ((sigma[j] - aim) as f32 * at.weight));
         let mut residual = Mat::<c32>::zeros(rows, columns);

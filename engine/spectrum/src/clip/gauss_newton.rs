@@ -105,7 +105,8 @@ pub fn descend<T: Real, O: Kernelled<T> + ?Sized>(
         if let Some((kernel, before)) = overdone {
             // σ₁ is convex in the kernel, so that the chord never leads above the aim.
             let share = T::of((options.aim - sigma) / (before - sigma));
-            let back: Vec<T> = op.weight().iter().zip(&kernel).map(|(&low, &high)| low + share * (high - low)).collect();
+            let back: Vec<T> =
+                op.weight().iter().zip(&kernel).map(|(&low, &high)| low + share * (high - low)).collect();
             op.set_weight(&back)?;
             above = Some((kernel, before));
         } else {

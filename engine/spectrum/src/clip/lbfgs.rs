@@ -34,7 +34,9 @@ impl Lbfgs {
     pub fn direction(&self, gradient: &[f32], first: f32) -> Vec<f32> {
         let mut q = gradient.to_vec();
         let Some(last) = self.pairs.back() else {
-            q.iter_mut().for_each(|q| *q *= first);
+            for q in &mut q {
+                *q *= first;
+            }
             return q;
         };
         let mut alphas = Vec::with_capacity(self.pairs.len());
@@ -44,7 +46,9 @@ impl Lbfgs {
             alphas.push(alpha);
         }
         let scale = (last.curvature / dot(&last.change, &last.change)) as f32;
-        q.iter_mut().for_each(|q| *q *= scale);
+        for q in &mut q {
+            *q *= scale;
+        }
         for (pair, alpha) in self.pairs.iter().zip(alphas.into_iter().rev()) {
             let beta = dot(&pair.change, &q) / pair.curvature;
             add(&mut q, alpha - beta, &pair.step);

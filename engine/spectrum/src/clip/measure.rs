@@ -37,7 +37,12 @@ pub(super) fn top<T: Real, O: LinearOp<T> + ?Sized>(
 }
 
 /// σ₁ from a fresh start.
-pub(super) fn norm<T: Real, O: LinearOp<T> + ?Sized>(op: &O, tolerance: f64, seed: u64, ctl: &Ctl) -> Result<f64, SpectrumError> {
+pub(super) fn norm<T: Real, O: LinearOp<T> + ?Sized>(
+    op: &O,
+    tolerance: f64,
+    seed: u64,
+    ctl: &Ctl,
+) -> Result<f64, SpectrumError> {
     let found = top(op, 1, tolerance, seed, None, ctl)?;
     let sigma = found.sigma.first().copied().unwrap_or(0.0);
     if sigma.is_finite() { Ok(sigma) } else { Err(SpectrumError::NotFinite) }

@@ -13,19 +13,32 @@ const IMAGENET_SIDE: usize = 224;
 /// Embedding and position tables: rows are looked up, never multiplied.
 pub(super) fn is_table(lower: &str) -> bool {
     const PARTS: [&str; 14] = [
-        "wte", "wpe", "embed_tokens", "embed_positions", "token_embd", "position_embd", "embedding", "embeddings", "pos_embed",
-        "pos_embedding", "cls_token", "class_embedding", "relative_position_bias_table", "token_types",
+        "wte",
+        "wpe",
+        "embed_tokens",
+        "embed_positions",
+        "token_embd",
+        "position_embd",
+        "embedding",
+        "embeddings",
+        "pos_embed",
+        "pos_embedding",
+        "cls_token",
+        "class_embedding",
+        "relative_position_bias_table",
+        "token_types",
     ];
     // A patch embedding is a convolution although it says “embedding”.
-    !lower.contains("patch") && lower.split(['.', '/']).any(|part| PARTS.contains(&part) || part.ends_with("_embeddings"))
+    !lower.contains("patch")
+        && lower.split(['.', '/']).any(|part| PARTS.contains(&part) || part.ends_with("_embeddings"))
 }
 
 /// Transposed convolutions by their usual names.
 pub(super) fn is_transposed(lower: &str) -> bool {
     lower.split(['.', '/']).any(|part| {
-        ["deconv", "convtranspose", "conv_transpose", "transpose", "tconv", "up"]
-            .iter()
-            .any(|word| part.strip_prefix(word).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '_')))
+        ["deconv", "convtranspose", "conv_transpose", "transpose", "tconv", "up"].iter().any(|word| {
+            part.strip_prefix(word).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '_'))
+        })
     })
 }
 
@@ -39,7 +52,11 @@ pub(super) fn norm_names(conv: &str) -> Vec<String> {
     if let Ok(index) = last.parse::<usize>() {
         return vec![join(&(index + 1).to_string())];
     }
-    ["bn", "norm", "batch_norm"].iter().map(|norm| join(&last.replace("conv", norm))).filter(|name| name != conv).collect()
+    ["bn", "norm", "batch_norm"]
+        .iter()
+        .map(|norm| join(&last.replace("conv", norm)))
+        .filter(|name| name != conv)
+        .collect()
 }
 
 /// Where a layer sits in a residual network.
@@ -58,7 +75,9 @@ fn place(name: &str) -> Option<Place> {
     let parts: Vec<&str> = lower.split('.').collect();
     let number = |part: &str| part.parse::<usize>().ok();
     for (at, part) in parts.iter().enumerate() {
-        let stage = ["layer", "stage", "group", "block"].iter().find_map(|word| number(part.strip_prefix(word)?.trim_start_matches('_')));
+        let stage = ["layer", "stage", "group", "block"]
+            .iter()
+            .find_map(|word| number(part.strip_prefix(word)?.trim_start_matches('_')));
         let Some(stage) = stage else { continue };
         let rest = &parts[at + 1..];
         let Some(block_at) = rest.iter().take(2).position(|part| number(part).is_some()) else { continue };

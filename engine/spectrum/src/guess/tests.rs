@@ -81,12 +81,14 @@ fn transformers_and_oddities() {
 
 #[test]
 fn vgg_pools_where_the_numbers_jump() {
-    let shapes: Vec<(String, Vec<usize>)> = [(0, 3, 64), (2, 64, 64), (5, 64, 128), (7, 128, 128), (10, 128, 256), (12, 256, 256)]
-        .iter()
-        .map(|&(n, inputs, outputs)| (format!("features.{n}.weight"), vec![outputs, inputs, 3, 3]))
-        .chain([("classifier.0.weight".to_owned(), vec![4096, 256 * 49])])
-        .collect();
-    let borrowed: Vec<(&str, &[usize])> = shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())).collect();
+    let shapes: Vec<(String, Vec<usize>)> =
+        [(0, 3, 64), (2, 64, 64), (5, 64, 128), (7, 128, 128), (10, 128, 256), (12, 256, 256)]
+            .iter()
+            .map(|&(n, inputs, outputs)| (format!("features.{n}.weight"), vec![outputs, inputs, 3, 3]))
+            .chain([("classifier.0.weight".to_owned(), vec![4096, 256 * 49])])
+            .collect();
+    let borrowed: Vec<(&str, &[usize])> =
+        shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())).collect();
     let found = layers(&borrowed);
     assert_eq!(layer(&found, "features.0.weight").geometry.input, [224, 224]);
     assert_eq!(layer(&found, "features.12.weight").geometry.input, [56, 56]);
