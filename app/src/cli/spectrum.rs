@@ -1,5 +1,7 @@
 //! `plumb spectrum FILE`: the singular values of every linear layer.
 
+use std::fmt::Write;
+
 use anyhow::Result;
 use clap::Args;
 use plumb_core::source::Cache;
@@ -89,15 +91,17 @@ fn text(report: &SpectrumReport) -> String {
         report.layers.iter().filter(|row| row.geometry_source == plumb_spectrum::report::GeometrySource::Guessed);
     let guessed = guessed.filter(|row| row.op != plumb_spectrum::geometry::OpKind::Dense).count();
     if guessed > 0 {
-        text.push_str(&format!(
+        let _infallible = write!(
+            text,
             "\nThe geometry of {guessed} layers is guessed from names and shapes; set it with --input, --stride, --padding.\n"
-        ));
+        );
     }
     if !report.skipped.is_empty() {
-        text.push_str(&format!(
+        let _infallible = write!(
+            text,
             "\n{} tensors are no linear layers; --json lists them with the reasons.\n",
             report.skipped.len()
-        ));
+        );
     }
     text
 }

@@ -26,7 +26,7 @@ const POINTS_PER_TAP: usize = 4;
 /// Vectors followed beside those above the target.
 const GUARD: usize = 4;
 /// Vectors followed at first: this share of the small side …
-const FIRST_SHARE: usize = 20;
+const FIRST_SHARE: usize = 28;
 /// … and subspace steps until they have settled.
 const FIRST_STEPS: usize = 4;
 /// Most evaluations of Φ.
