@@ -2,7 +2,7 @@
 //! accepts a change. Without a renderer these tests fail: a picture that was not drawn was not checked.
 
 use egui_kittest::Harness;
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::kittest::Queryable as _;
 use plumb::shell::commands::CommandId;
 use plumb::shell::settings::ThemeChoice;
 use plumb::shell::workbench::Workbench;
@@ -14,18 +14,20 @@ const SMALL: [f32; 2] = [900.0, 600.0];
 
 /// Wall times differ from run to run: cover them.
 fn mask_times(harness: &mut Harness<'_, Workbench>) {
-    let is_time = |label: &str| {
-        let mut words = label.split(' ');
-        matches!((words.next().map(|w| w.parse::<f64>().is_ok()), words.next(), words.next()), (Some(true), Some("s" | "ms" | "µs" | "min"), None))
-    };
     let rects: Vec<egui::Rect> = harness
-        .query_all_by_label_contains("s")
-        .filter(|node| node.accesskit_node().label().is_some_and(|label| is_time(&label)))
+        .query_all_by(|node| node.label().or_else(|| node.value()).is_some_and(|text| ends_with_time(&text)))
         .map(|node| node.rect())
         .collect();
     for rect in rects {
         harness.mask(rect.expand(2.0));
     }
+}
+
+/// Whether a text ends like “842 ms”.
+fn ends_with_time(text: &str) -> bool {
+    let mut words = text.rsplit(' ');
+    matches!(words.next(), Some("s" | "ms" | "µs" | "min"))
+        && words.next().is_some_and(|word| word.parse::<f64>().is_ok())
 }
 
 fn picture(name: &str, theme: ThemeChoice, size: [f32; 2], commands: &[&'static str]) {

@@ -14,10 +14,17 @@ use plumb_core::Engine;
 use plumb_nn::checkpoint::Checkpoint;
 
 /// A workbench without a window, its folders under `home`.
-pub fn workbench<'a>(home: &Path, theme: ThemeChoice, size: [f32; 2], answers: Vec<Option<PathBuf>>) -> Harness<'a, Workbench> {
+pub fn workbench<'a>(
+    home: &Path,
+    theme: ThemeChoice,
+    size: [f32; 2],
+    answers: Vec<Option<PathBuf>>,
+) -> Harness<'a, Workbench> {
     let home = home.to_path_buf();
+    let egui_theme = if theme == ThemeChoice::Light { egui::Theme::Light } else { egui::Theme::Dark };
     let mut harness = Harness::builder()
         .with_size(size)
+        .with_theme(egui_theme)
         .with_max_steps(40)
         .with_os(egui::os::OperatingSystem::Nix)
         .wgpu()

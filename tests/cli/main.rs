@@ -1,6 +1,8 @@
 //! The command line, run as a user runs it: the real program, real files, the exit code, stdout and stderr.
 //! Belongs to package `plumb` so that cargo hands over the path of the program.
 
+mod window;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -28,8 +30,10 @@ fn lcg(count: usize) -> Vec<f64> {
 
 fn file_with(folder: &Path, name: &str, tensors: &[(&str, &[usize], Vec<f64>)]) -> PathBuf {
     let path = folder.join(name);
-    let tensors: Vec<_> =
-        tensors.iter().map(|(name, shape, data)| ((*name).to_owned(), shape.to_vec(), TensorData::F64(data.clone()))).collect();
+    let tensors: Vec<_> = tensors
+        .iter()
+        .map(|(name, shape, data)| ((*name).to_owned(), shape.to_vec(), TensorData::F64(data.clone())))
+        .collect();
     write_safetensors(&path, &tensors, &BTreeMap::new()).expect("the fixture is written");
     path
 }
@@ -65,9 +69,19 @@ fn spectrum_prints_the_exact_vectors() {
             let document = json(&plumb(folder.path(), &arguments));
             assert_eq!(document["file"].as_str(), Some(text(&path)));
             let layer = &document["layers"][0];
-            for field in
-                ["name", "op", "weight_shape", "input_shape", "sigma", "method", "iterations", "residual", "frobenius", "reshaped_norm", "seconds"]
-            {
+            for field in [
+                "name",
+                "op",
+                "weight_shape",
+                "input_shape",
+                "sigma",
+                "method",
+                "iterations",
+                "residual",
+                "frobenius",
+                "reshaped_norm",
+                "seconds",
+            ] {
                 assert!(!layer[field].is_null(), "{field} is missing in {layer}");
             }
             let found = sigma(layer);
@@ -90,7 +104,8 @@ fn top_and_layer_choose() {
         "two.safetensors",
         &[("a.weight", &[8, 4], lcg(32)), ("b.weight", &[4, 8], lcg(32)), ("b.bias", &[4], lcg(4))],
     );
-    let document = json(&plumb(folder.path(), &["spectrum", text(&path), "--layer", "b.weight", "--top", "2", "--json"]));
+    let document =
+        json(&plumb(folder.path(), &["spectrum", text(&path), "--layer", "b.weight", "--top", "2", "--json"]));
     let layers = document["layers"].as_array().expect("a list");
     assert_eq!(layers.len(), 1);
     assert_eq!(layers[0]["name"], "b.weight");
@@ -105,8 +120,11 @@ fn top_and_layer_choose() {
 fn clip_reaches_the_target_and_keeps_the_rest() {
     let folder = tempfile::tempdir().expect("a folder");
     let bias = lcg(4);
-    let path =
-        file_with(folder.path(), "t2.safetensors", &[("conv.weight", &[4, 3, 3, 3], lcg(108)), ("conv.bias", &[4], bias.clone())]);
+    let path = file_with(
+        folder.path(),
+        "t2.safetensors",
+        &[("conv.weight", &[4, 3, 3, 3], lcg(108)), ("conv.bias", &[4], bias.clone())],
+    );
     let out = folder.path().join("clipped.safetensors");
     let geometry = ["--op", "conv2d", "--input", "6x6", "--padding", "1"];
     let mut arguments = vec!["clip", text(&path), "--to", "1", "--out", text(&out), "--json"];
@@ -176,7 +194,10 @@ fn bad_input_is_a_sentence_and_an_exit_code() {
     // One bad layer does not hide the others: it is told in its row.
     let document = json(&plumb(folder.path(), &["spectrum", text(&nan), "--json"]));
     assert!(document["layers"][0]["problem"].is_string(), "{document}");
-    let misfit = json(&plumb(folder.path(), &["spectrum", text(&conv), "--op", "conv2d", "--input", "1x1", "--padding", "0", "--json"]));
+    let misfit = json(&plumb(
+        folder.path(),
+        &["spectrum", text(&conv), "--op", "conv2d", "--input", "1x1", "--padding", "0", "--json"],
+    ));
     assert!(misfit["layers"][0]["problem"].is_string(), "{misfit}");
 }
 

@@ -73,8 +73,10 @@ pub fn empty(ui: &mut Ui, title: &str, sentence: &str, action: Option<&str>) -> 
         ui.add_space((ui.available_height() * 0.25).clamp(12.0, 140.0));
         ui.label(RichText::new(title).heading().color(tokens.text_strong));
         ui.add_space(4.0);
-        ui.set_max_width(420.0);
-        ui.add(egui::Label::new(RichText::new(sentence).color(tokens.text_weak)).wrap());
+        ui.scope(|ui| {
+            ui.set_max_width(420.0);
+            ui.add(egui::Label::new(RichText::new(sentence).color(tokens.text_weak)).wrap());
+        });
         if let Some(action) = action {
             ui.add_space(12.0);
             clicked = ui.button(action).clicked();

@@ -30,6 +30,7 @@
 //! let engine = Engine::inline();
 //! let mut slot = Slot::new();
 //! slot.request(&engine, Lane::Device, 0, Sum(vec![1.0, 2.0]));
+//! slot.poll();
 //! assert_eq!(slot.value(), Some(&3.0));
 //! ```
 

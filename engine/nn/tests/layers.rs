@@ -79,7 +79,7 @@ fn linear_norm_and_loss_gradients() -> Outcome {
     let x = Var::from_tensor(&draw(&[4, 5], "x")?)?;
     let labels = Tensor::new(&[0_u32, 2, 1, 2], &Device::Cpu)?;
     let loss = || cross_entropy(&linear.forward(x.as_tensor())?, &labels);
-    for (var, what) in [(&x, "input"), (&linear.weight, "weight"), (&linear.bias, "bias")] {
+    for (var, what) in [(x.as_tensor(), "input"), (&linear.weight, "weight"), (&linear.bias, "bias")] {
         check(var, loss, &format!("linear {what}"))?;
     }
     let norm = BatchNorm2d::new(&mut params, "n", 3)?;
@@ -87,7 +87,7 @@ fn linear_norm_and_loss_gradients() -> Outcome {
     for mode in [Mode::Train, Mode::Eval] {
         // The running statistics change with each training pass, but a training pass does not read them.
         let loss = || weigh(&norm.forward(x.as_tensor(), mode)?);
-        for (var, what) in [(&x, "input"), (&norm.weight, "weight"), (&norm.bias, "bias")] {
+        for (var, what) in [(x.as_tensor(), "input"), (&norm.weight, "weight"), (&norm.bias, "bias")] {
             check(var, loss, &format!("batch norm {mode:?} {what}"))?;
         }
     }

@@ -42,7 +42,7 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
             ui.label(small(format!("σ₁ {}", format::number(*first))))
                 .on_hover_text(format!("Largest singular value: {first}"));
         }
-        ui.label(small(format!("‖M‖_F {}", format::number(layer.frobenius))))
+        ui.label(small(format!("Frobenius norm {}", format::number(layer.frobenius))))
             .on_hover_text("Frobenius norm of the operator, counted without forming it");
         ui.label(small(format!("{} → {}", format::shape(&layer.input_shape), format::shape(&layer.output_shape))))
             .on_hover_text("Shape of one input and of one output");
