@@ -1,5 +1,7 @@
 //! The workbench driven from outside: through its accessibility tree, its command line and its source tree.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 mod architecture;
 mod pictures;
 mod workbench;

@@ -1,6 +1,8 @@
 //! The command line, run as a user runs it: the real program, real files, the exit code, stdout and stderr.
 //! Belongs to package `plumb` so that cargo hands over the path of the program.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 mod window;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,4 @@
 //! Clipping against the exact values of the method notes: T5, T6, T8, T9, T10, and what must hold for any kernel.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 

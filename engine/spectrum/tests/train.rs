@@ -1,5 +1,7 @@
 //! Clipping inside training holds every layer at the target, and the σ₁ it reports are the true ones.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 use candle_core::Device;
 use plumb_core::{Ctl, Job as _};
 use plumb_spectrum::op::kernelled;
