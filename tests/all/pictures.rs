@@ -1,36 +1,17 @@
 //! Pictures at fixed sizes, compared on every run; the README shows them. `UPDATE_SNAPSHOTS=1 tests/run pictures`
 //! accepts a change. Without a renderer these tests fail: a picture that was not drawn was not checked.
 
-use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable as _;
 use plumb::shell::commands::CommandId;
 use plumb::shell::settings::ThemeChoice;
-use plumb::shell::workbench::Workbench;
+use plumb::widgets::format;
 
 use super::workbench::workbench;
 
 const LARGE: [f32; 2] = [1280.0, 800.0];
 const SMALL: [f32; 2] = [900.0, 600.0];
 
-/// Wall times differ from run to run: cover them.
-fn mask_times(harness: &mut Harness<'_, Workbench>) {
-    let rects: Vec<egui::Rect> = harness
-        .query_all_by(|node| node.label().or_else(|| node.value()).is_some_and(|text| ends_with_time(&text)))
-        .map(|node| node.rect())
-        .collect();
-    for rect in rects {
-        harness.mask(rect.expand(2.0));
-    }
-}
-
-/// Whether a text ends like “842 ms”.
-fn ends_with_time(text: &str) -> bool {
-    let mut words = text.rsplit(' ');
-    matches!(words.next(), Some("s" | "ms" | "µs" | "min"))
-        && words.next().is_some_and(|word| word.parse::<f64>().is_ok())
-}
-
 fn picture(name: &str, theme: ThemeChoice, size: [f32; 2], commands: &[&'static str]) {
+    format::hide_times();
     let home = tempfile::tempdir().expect("a folder");
     let mut harness = workbench(home.path(), theme, size, Vec::new());
     for id in commands {
@@ -38,7 +19,6 @@ fn picture(name: &str, theme: ThemeChoice, size: [f32; 2], commands: &[&'static 
         harness.step();
         harness.run();
     }
-    mask_times(&mut harness);
     harness.snapshot(name);
 }
 

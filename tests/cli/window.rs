@@ -61,7 +61,7 @@ fn opens(renderer: &str) {
 
     // The sample is opened and computed; then nothing is left to do.
     let id = window.0.id();
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     let idle = loop {
         let before = ticks(id);
         std::thread::sleep(Duration::from_secs(2));

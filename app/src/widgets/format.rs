@@ -1,5 +1,7 @@
 //! How numbers, shapes and times are written on screen: few digits, fixed places, units in plain words.
 
+use std::cell::Cell;
+
 /// A number with about four significant digits: `3.142`, `0.01235`, `1.2e-7`, `12 340`.
 pub fn number(value: f64) -> String {
     let size = value.abs();
@@ -95,8 +97,20 @@ pub fn signed_percent(share: f64) -> String {
     minus(&text)
 }
 
+thread_local! {
+    static TIMES_HIDDEN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Write “– s” for every duration on this thread: pictures that are compared must not depend on the clock.
+pub fn hide_times() {
+    TIMES_HIDDEN.set(true);
+}
+
 /// A duration.
 pub fn seconds(value: f64) -> String {
+    if TIMES_HIDDEN.get() {
+        return "– s".to_owned();
+    }
     if value < 0.001 {
         format!("{:.0} µs", value * 1e6)
     } else if value < 1.0 {

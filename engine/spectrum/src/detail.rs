@@ -170,7 +170,8 @@ impl DetailJob {
         let power = power_qr(op, start, &options, ctl)?;
         let note = "The paper's iteration with one vector and 100 steps: never above σ₁.";
         marks.add("PowerQR, 100 steps", note, power.sigma[0], MarkKind::LowerBound, clock);
-        detail.traces.push(trace("PowerQR", &power.trace));
+        // The first R belongs to a start that is not orthonormal: it measures the start, not the operator.
+        detail.traces.push(trace("PowerQR", power.trace.get(1..).unwrap_or_default()));
 
         let clock = Instant::now();
         let gouk = bounds::power_estimate(op, 5, self.spec.seed, ctl)?;
