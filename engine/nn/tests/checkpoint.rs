@@ -1,5 +1,7 @@
 //! Reading every format, against values computed here, and writing safetensors.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 mod common {
     //! The fixtures and the formula of their values.
     use std::path::PathBuf;

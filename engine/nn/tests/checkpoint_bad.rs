@@ -1,5 +1,7 @@
 //! Files that lie, are cut short, change or do not fit: each a clear message, nothing lost, no panic.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -171,7 +173,7 @@ fn a_failed_export_leaves_what_was_there() {
     }
     let nowhere = folder.path().join("no/such/folder/a.safetensors");
     says(
-        &write_safetensors(&nowhere, &[right.clone()], &BTreeMap::new()).unwrap_err().to_string(),
+        &write_safetensors(&nowhere, std::slice::from_ref(&right), &BTreeMap::new()).unwrap_err().to_string(),
         &["could not write"],
     );
     assert!(write_safetensors(folder.path(), &[right], &BTreeMap::new()).is_err());

@@ -1,6 +1,8 @@
 //! Damaged files of every format: opening, reading and exporting them may fail but never panic, hang or take
 //! more memory than their size explains. `PROPTEST_CASES=100000` runs longer.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -1,5 +1,7 @@
 //! Every layer's gradient against finite differences, and the values against hand calculations.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 use candle_core::{DType, Device, Tensor, Var};
 use plumb_core::random::Random;
 use plumb_nn::geometry::{Geometry, PaddingMode};

@@ -10,7 +10,7 @@
 //! └─────────────────────────────┴─────────────────────────────┘
 //! ```
 //!
-//! Regions draw and push [`action::Action`]s; [`act`] does them. All numbers come from the engine's reports.
+//! Regions draw and push `action::Action`s; `act` does them. All numbers come from the engine's reports.
 
 mod act;
 mod action;

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// One value that is not the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Where: “spec.top”, “report.layers[2].sigma[0]”.
+    /// Where: “spec.top”, `report.layers[2].sigma[0]`.
     pub place: String,
     /// In the first run; empty if it is not there.
     pub left: String,
