@@ -198,9 +198,9 @@ fn rewriting_any_format_keeps_every_other_tensor() {
             }
             let (was, is) = (file.read_f64(&entry.name).unwrap(), copy.read_f64(&entry.name).unwrap());
             if entry.name == conv.name {
-                assert_eq!(is, vec![0.5; 108])
+                assert_eq!(is, vec![0.5; 108]);
             } else {
-                assert_eq!(is, was, "{name} {}", entry.name)
+                assert_eq!(is, was, "{name} {}", entry.name);
             }
         }
         // The reference implementation accepts what was written.
