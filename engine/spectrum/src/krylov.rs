@@ -62,19 +62,20 @@ const LOOSEST_RESIDUAL: f64 = 0.05;
 struct Progress {
     values: Vec<f64>,
     rises: Vec<f64>,
-    expected: f64,
+    /// What the last two steps expected.
+    expected: [f64; 2],
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { values: Vec::new(), rises: Vec::new(), expected: f64::INFINITY }
+        Self { values: Vec::new(), rises: Vec::new(), expected: [f64::INFINITY; 2] }
     }
 }
 
 impl Progress {
     /// Note the eigenvalues after a step. Gives the expected relative error of the top `k` singular values: Ritz
-    /// values rise geometrically, so the last rise and the ratio of the last two tell what is left. The worse one
-    /// of two steps counts.
+    /// values rise geometrically, so the last rise and the ratio of the last two tell what is left. The worst of
+    /// three steps counts, because a value can rest for a step before a larger one appears. An estimate, no bound.
     fn note(&mut self, values: &[f64], k: usize) -> f64 {
         let mut worst = 0.0_f64;
         let mut rises = Vec::with_capacity(k);
@@ -88,7 +89,9 @@ impl Progress {
         }
         self.values = values.to_vec();
         self.rises = rises;
-        std::mem::replace(&mut self.expected, worst).max(worst)
+        let [before, last] = self.expected;
+        self.expected = [last, worst];
+        worst.max(last).max(before)
     }
 }
 
