@@ -99,7 +99,14 @@ fn colours_live_in_the_theme() {
     rust_files(&root().join("app/src"), &mut files);
     for path in files.iter().filter(|path| !path.components().any(|part| part.as_os_str() == "theme")) {
         let text = std::fs::read_to_string(path).expect("source is UTF-8");
-        for needle in ["Color32::from_rgb(", "Color32::from_gray(", "Color32::RED", "hex_color!("] {
+        for needle in [
+            "Color32::from_rgb(",
+            "Color32::from_gray(",
+            "Color32::WHITE",
+            "Color32::BLACK",
+            "Color32::RED",
+            "hex_color!(",
+        ] {
             assert!(!text.contains(needle), "{}: {needle} belongs in the theme", path.display());
         }
     }

@@ -12,6 +12,9 @@ pub use icons::Icon;
 pub use style::{TITLE, animations, apply};
 pub use tokens::{Sizes, Tokens};
 
+/// What a texture is multiplied with to be shown as it is.
+pub const UNTINTED: egui::Color32 = egui::Color32::WHITE;
+
 /// The tokens of the theme in force.
 pub trait UiExt {
     /// The tokens of the theme in force.

@@ -60,9 +60,9 @@ mod tests {
 
     #[test]
     fn ends_and_bad_values() {
-        let stops = [Color32::BLACK, Color32::WHITE];
-        assert_eq!(sample(&stops, 0.0), Color32::BLACK);
-        assert_eq!(sample(&stops, 2.0), Color32::WHITE);
+        let stops = [Color32::TRANSPARENT, crate::theme::UNTINTED];
+        assert_eq!(sample(&stops, 0.0), Color32::TRANSPARENT);
+        assert_eq!(sample(&stops, 2.0), crate::theme::UNTINTED);
         assert_eq!(sample(&stops, f32::NAN), Color32::TRANSPARENT);
         assert_eq!(range_of(&[f32::NAN]), [0.0, 0.0]);
         assert_eq!(symmetric_range(&[-3.0, 1.0]), [-3.0, 3.0]);

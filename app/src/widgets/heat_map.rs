@@ -79,7 +79,7 @@ impl HeatMap {
                 let drawn = vec2(cell * grid.width as f32, cell * grid.height as f32);
                 let (rect, response) = ui.allocate_exact_size(drawn, Sense::hover());
                 let whole = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
-                ui.painter().image(texture.id(), rect, whole, Color32::WHITE);
+                ui.painter().image(texture.id(), rect, whole, crate::theme::UNTINTED);
                 ui.painter().rect_stroke(rect, 0, (1.0, tokens.border), egui::StrokeKind::Outside);
                 let label = format!(
                     "{}, {} rows, {} columns, values from {} to {}",

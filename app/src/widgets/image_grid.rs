@@ -85,7 +85,7 @@ impl ImageGrid {
                 let unit = vec2(1.0 / across as f32, 1.0 / down as f32);
                 let corner = pos2((channel % across) as f32 * unit.x, (channel / across) as f32 * unit.y);
                 let target = place(channel);
-                ui.painter().image(texture.id(), target, Rect::from_min_size(corner, unit), Color32::WHITE);
+                ui.painter().image(texture.id(), target, Rect::from_min_size(corner, unit), crate::theme::UNTINTED);
                 ui.painter().rect_stroke(target, 0, (1.0, tokens.border), egui::StrokeKind::Outside);
             }
         }
