@@ -26,7 +26,7 @@ fn crates_in(tree: &str) -> Vec<&str> {
 
 #[test]
 fn engine_knows_no_window() {
-    for package in ["plumb-core", "plumb-nn", "plumb-text", "plumb-vision", "plumb-spectrum"] {
+    for package in ["plumb-core", "plumb-nn", "plumb-text", "plumb-vision", "plumb-spectrum", "plumb-steer"] {
         let tree = cargo_tree(package, &[]);
         for name in crates_in(&tree) {
             assert!(!matches!(name, "egui" | "eframe" | "winit" | "wgpu"), "{package} must not depend on {name}");
@@ -45,11 +45,12 @@ fn window_knows_no_tensors() {
 #[test]
 fn arrows_run_one_way() {
     let forbidden = [
-        ("plumb-core", &["plumb-nn", "plumb-text", "plumb-vision", "plumb-spectrum", "plumb"][..]),
-        ("plumb-nn", &["plumb-text", "plumb-vision", "plumb-spectrum", "plumb"][..]),
-        ("plumb-text", &["plumb-vision", "plumb-spectrum", "plumb"][..]),
-        ("plumb-vision", &["plumb-spectrum", "plumb"][..]),
-        ("plumb-spectrum", &["plumb"][..]),
+        ("plumb-core", &["plumb-nn", "plumb-text", "plumb-vision", "plumb-spectrum", "plumb-steer", "plumb"][..]),
+        ("plumb-nn", &["plumb-text", "plumb-vision", "plumb-spectrum", "plumb-steer", "plumb"][..]),
+        ("plumb-text", &["plumb-vision", "plumb-spectrum", "plumb-steer", "plumb"][..]),
+        ("plumb-vision", &["plumb-spectrum", "plumb-steer", "plumb"][..]),
+        ("plumb-spectrum", &["plumb-steer", "plumb"][..]),
+        ("plumb-steer", &["plumb-spectrum", "plumb"][..]),
     ];
     for (package, above) in forbidden {
         let tree = cargo_tree(package, &[]);

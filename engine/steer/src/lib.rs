@@ -1,0 +1,14 @@
+//! Finding features of a language model with a sparse autoencoder, and steering the model along them.
+//!
+//! After Goyal et al., “Breaking Bad Tokens: Detoxification of LLMs Using Sparse Autoencoders” (EMNLP 2025). A
+//! sparse autoencoder (SAE) writes the residual stream after a block as a sum of few directions; those that fire on
+//! toxic text are found by contrast, and the stream is moved along their decoder vectors while the model writes.
+//!
+//! Symbols: `x_t ∈ R^d` residual stream at token `t`, `z_t = E(x_t) ≥ 0` the `m` feature activations,
+//! `D(z) = z W_dec + b_dec` the reconstruction, `d_j` the decoder vector of feature `j`, `u_j = d_j / ‖d_j‖`,
+//! `A_j` the largest activation of feature `j` on a reference corpus, `α` the strength.
+
+mod error;
+pub mod sae;
+
+pub use error::{Result, SteerError};
