@@ -21,13 +21,22 @@ pub fn start(started: Instant, args: Vec<OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
-    let home = Home::find(args.window.home.as_deref());
+    if let Some(clash) = args.clash() {
+        eprintln!("error: {clash}");
+        return ExitCode::from(2);
+    }
+    let home = Home::find(args.home.as_deref());
     set_threads(Settings::load_quietly(&home.settings_file()).threads);
     if let Some(command) = args.command {
         return cli::run(command, &home);
     }
     let files = args.window.preset.into_iter().chain(args.window.files).collect();
-    window::run(&WindowOptions { renderer: args.window.renderer, home, files, started: Some(started) })
+    window::run(&WindowOptions {
+        renderer: args.window.renderer.unwrap_or_default(),
+        home,
+        files,
+        started: Some(started),
+    })
 }
 
 /// Bound the pool that computes; it is made at its first use and cannot change later.

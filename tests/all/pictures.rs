@@ -11,7 +11,7 @@ const LARGE: [f32; 2] = [1280.0, 800.0];
 const SMALL: [f32; 2] = [900.0, 600.0];
 
 fn picture(name: &str, theme: ThemeChoice, size: [f32; 2], commands: &[&'static str]) {
-    format::hide_times();
+    format::hide_what_varies();
     let home = tempfile::tempdir().expect("a folder");
     let mut harness = workbench(home.path(), theme, size, Vec::new());
     for id in commands {

@@ -1,7 +1,7 @@
 //! The command line: the same methods without a window, the same numbers for the same seed.
 //!
-//! Results go to stdout; progress and errors to stderr. Exit code 0: done; 1: the input is at fault or the
-//! command was stopped; 2: the command line itself is at fault.
+//! Results go to stdout; progress and errors to stderr. Exit code 0: done; 1: the input is at fault; 2: the command
+//! line itself is at fault; 130: stopped by Ctrl-C, and nothing half written is left behind.
 
 mod clip;
 mod geometry;
@@ -24,7 +24,7 @@ use crate::shell::window::Renderer;
 ///
 /// Without a command the workbench opens, with the files named here in it.
 #[derive(Debug, Parser)]
-#[command(name = "plumb", version, args_conflicts_with_subcommands = true)]
+#[command(name = "plumb", version)]
 pub struct Cli {
     /// What to do without a window.
     #[command(subcommand)]
@@ -32,20 +32,29 @@ pub struct Cli {
     /// The window's options.
     #[command(flatten)]
     pub window: WindowArguments,
+    /// Keep settings, layout, cache and runs under this folder.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub home: Option<PathBuf>,
+}
+
+impl Cli {
+    /// A command takes none of the window's options.
+    pub fn clash(&self) -> Option<&'static str> {
+        let window = !self.window.files.is_empty() || self.window.preset.is_some() || self.window.renderer.is_some();
+        (self.command.is_some() && window)
+            .then_some("files, --preset and --renderer belong to the window: leave them out before a command")
+    }
 }
 
 /// Options of the window.
 #[derive(Args, Clone, Debug)]
 pub struct WindowArguments {
     /// What draws the window; glow (OpenGL) is the safe mode.
-    #[arg(long, value_enum, default_value = "wgpu")]
-    pub renderer: Renderer,
+    #[arg(long, value_enum)]
+    pub renderer: Option<Renderer>,
     /// A preset to open.
     #[arg(long, value_name = "FILE")]
     pub preset: Option<PathBuf>,
-    /// Keep settings, layout, cache and runs under this folder.
-    #[arg(long, value_name = "DIR")]
-    pub home: Option<PathBuf>,
     /// Checkpoints, presets or run folders to open.
     pub files: Vec<PathBuf>,
 }
@@ -61,6 +70,9 @@ pub enum Command {
     Run(run::Arguments),
 }
 
+/// Exit code of a command that was stopped by Ctrl-C, as shells expect it: 128 + SIGINT.
+const STOPPED: u8 = 130;
+
 /// Run a headless command. Errors are printed; the exit code says how it went.
 pub fn run(command: Command, home: &Home) -> ExitCode {
     let cache = Cache::new(&home.cache, plumb_spectrum::subject::embedded_files());
@@ -71,6 +83,10 @@ pub fn run(command: Command, home: &Home) -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if matches!(error.downcast_ref(), Some(plumb_core::Error::Cancelled)) => {
+            eprintln!("plumb: stopped. Nothing was written.");
+            ExitCode::from(STOPPED)
+        }
         Err(error) => {
             eprintln!("error: {}", sentence(&error));
             ExitCode::from(1)

@@ -33,8 +33,14 @@ impl Progress {
         let running: Arc<Mutex<Option<Ctl>>> = Arc::default();
         let stop = Arc::clone(&running);
         let handler = move || match stop.lock().as_ref() {
-            Some(ctl) if !ctl.is_cancelled() => ctl.cancel(),
-            _ => std::process::exit(130),
+            Some(ctl) if !ctl.is_cancelled() => {
+                eprintln!("plumb: stopping; Ctrl-C again ends the program at once.");
+                ctl.cancel();
+            }
+            _ => {
+                eprintln!("plumb: stopped.");
+                std::process::exit(i32::from(super::STOPPED))
+            }
         };
         // Without a handler Ctrl-C ends the program at once, which is safe too: files are written whole.
         let _set_or_not = ctrlc::set_handler(handler);

@@ -14,6 +14,12 @@ fn files_and_commands_are_told_apart() {
     let window = Cli::try_parse_from(["plumb", "--renderer", "glow", "model.safetensors"]).unwrap();
     assert!(window.command.is_none());
     assert_eq!(window.window.files, [PathBuf::from("model.safetensors")]);
+    let home = Cli::try_parse_from(["plumb", "spectrum", "a.pt", "--home", "here"]).unwrap();
+    assert_eq!((home.home.as_deref(), home.clash()), (Some(std::path::Path::new("here")), None));
+    let before = Cli::try_parse_from(["plumb", "--home", "here", "spectrum", "a.pt"]).unwrap();
+    assert!(before.home.is_some() && before.command.is_some());
+    let clash = Cli::try_parse_from(["plumb", "--renderer", "glow", "spectrum", "a.pt"]).unwrap();
+    assert!(clash.clash().is_some());
     let spectrum = Cli::try_parse_from(["plumb", "spectrum", "a.pt", "--input", "28x28", "--padding-mode", "circular"]);
     let Some(Command::Spectrum(arguments)) = spectrum.unwrap().command else { panic!("the spectrum command") };
     assert_eq!(arguments.geometry.fixed().input, Some([28, 28]));

@@ -90,6 +90,11 @@ shell_commands! {
     JOBS = "shell.jobs", View, ctrl_shift(Key::J), "Jobs", "Show what runs, waits and has ended, with progress, warnings and log.";
     NOTICES = "shell.notifications", View, ctrl_shift(Key::N), "Notifications", "Show the messages since the start.";
     NEXT_TAB = "shell.next_tab", View, ctrl(Key::PageDown), "Next tab", "Bring the next tab to the front.";
+    NEXT_ROW = "shell.next_row", View, key(Key::F6), "Next side", "Where tabs are split, give the commands to the tab on the next side.";
+    CLOSE_TAB = "shell.close_tab", View, ctrl(Key::W), "Close tab", "Close the tab in front; View brings it back.";
+    SPLIT_RIGHT = "shell.split_right", View, ctrl(Key::Backslash), "Move tab to the right", "Split the window and put the tab in front beside the others.";
+    SPLIT_DOWN = "shell.split_down", View, ctrl_shift(Key::Backslash), "Move tab below", "Split the window and put the tab in front below the others.";
+    JOIN = "shell.join", View, NO_KEYS, "One row of tabs", "Put tabs that were split off back into one row.";
     THEME = "shell.theme", View, ctrl_shift(Key::L), "Switch light and dark", "Change between the light and the dark theme.";
     ZOOM_IN = "shell.zoom_in", View, ctrl(Key::Plus), "Larger", "Show everything larger, up to 200 %.";
     ZOOM_OUT = "shell.zoom_out", View, ctrl(Key::Minus), "Smaller", "Show everything smaller, down to 75 %.";
@@ -105,10 +110,18 @@ shell_commands! {
 /// The keys of a command as text, in the way of this system.
 pub fn shortcut_text(ctx: &Context, shortcut: &KeyboardShortcut) -> String {
     let text = ctx.format_shortcut(shortcut);
-    [("Comma", ","), ("Period", "."), ("Questionmark", "?"), ("Plus", "+"), ("Minus", "-"), ("PageDown", "Page down")]
-        .into_iter()
-        .find_map(|(name, sign)| text.strip_suffix(name).map(|keys| format!("{keys}{sign}")))
-        .unwrap_or(text)
+    [
+        ("Comma", ","),
+        ("Period", "."),
+        ("Questionmark", "?"),
+        ("Plus", "+"),
+        ("Minus", "-"),
+        ("PageDown", "Page down"),
+        ("Backslash", "\\"),
+    ]
+    .into_iter()
+    .find_map(|(name, sign)| text.strip_suffix(name).map(|keys| format!("{keys}{sign}")))
+    .unwrap_or(text)
 }
 
 /// The first command whose shortcut was pressed; its key press is taken out of the input.

@@ -1,10 +1,13 @@
 //! File dialogs that never stop the frame.
 //!
 //! The desktop's dialog runs on a thread of its own, one at a time. It may hang or come back empty-handed where no
-//! portal runs; the path field and drag and drop work there too.
+//! portal runs; the path field and drag and drop work there too. The desktop's part is one function that can be
+//! replaced; what its answers mean is decided here and tested without a desktop.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
@@ -23,14 +26,38 @@ pub struct DialogPurpose {
     pub folder: bool,
 }
 
-enum Ask {
+/// A file that is there, or a place for a new one with this name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// A file or folder that is there.
     Open,
+    /// Where to write; the suggested name.
     Save(String),
 }
 
+/// How a dialog ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The user chose this.
+    Chosen(PathBuf),
+    /// The user dismissed it.
+    Dismissed,
+    /// It could not be shown; why, and what to do instead.
+    Failed(String),
+}
+
+/// The desktop's dialog: blocks until the user has answered; `None` if nothing was chosen.
+pub type Native = Arc<dyn Fn(DialogPurpose, &Ask) -> Option<PathBuf> + Send + Sync>;
+
+/// Nobody reads a dialog and dismisses it in less time than this: it was never on screen.
+const TOO_QUICK: Duration = Duration::from_millis(120);
+
+const NO_DIALOG: &str =
+    "The desktop's file dialog could not be shown. Type the path into the field, or drop the file on the window";
+
 struct Pending {
     purpose: DialogPurpose,
-    answer: Receiver<Option<PathBuf>>,
+    answer: Receiver<Answer>,
 }
 
 /// At most one dialog on its way.
@@ -41,6 +68,8 @@ pub struct FileDialogs {
     wake: Option<Arc<dyn Fn() + Send + Sync>>,
     /// For tests: answers instead of the desktop.
     scripted: Option<Vec<Option<PathBuf>>>,
+    /// For tests: another desktop.
+    native: Option<Native>,
 }
 
 impl FileDialogs {
@@ -52,6 +81,11 @@ impl FileDialogs {
     /// Dialogs that are answered from a list, the first answer first. For tests.
     pub fn scripted(answers: Vec<Option<PathBuf>>) -> Self {
         Self { scripted: Some(answers), ..Self::default() }
+    }
+
+    /// Dialogs of another desktop than this one. For tests.
+    pub fn with_native(wake: Arc<dyn Fn() + Send + Sync>, native: Native) -> Self {
+        Self { wake: Some(wake), native: Some(native), ..Self::default() }
     }
 
     /// Ask for an existing file or folder.
@@ -88,38 +122,51 @@ impl FileDialogs {
         if let Some(script) = &mut self.scripted {
             let path = if script.is_empty() { None } else { script.remove(0) };
             // The receiver is right here.
-            let _answered = send.send(path);
+            let _answered = send.send(path.map_or(Answer::Dismissed, Answer::Chosen));
             self.pending = Some(Pending { purpose, answer });
             return;
         }
         let wake = self.wake.clone();
+        let native = self.native.clone().unwrap_or_else(|| Arc::new(show));
         let started = std::thread::Builder::new().name("plumb-dialog".to_owned()).spawn(move || {
-            let path = run(purpose, &ask);
+            let shown = Instant::now();
+            let path = catch_unwind(AssertUnwindSafe(|| native(purpose, &ask)));
             // Nobody waits any more if the window was closed meanwhile.
-            let _listener_may_be_gone = send.send(path);
+            let _listener_may_be_gone = send.send(judge(path.ok(), shown.elapsed()));
             if let Some(wake) = wake {
                 wake();
             }
         });
-        match started {
-            Ok(_) => self.pending = Some(Pending { purpose, answer }),
-            Err(error) => log::error!("no thread for the file dialog: {error}"),
+        if let Err(error) = started {
+            log::error!("no thread for the file dialog: {error}");
         }
+        // Without a thread the line is broken already, which reads as a failure.
+        self.pending = Some(Pending { purpose, answer });
     }
 
     /// The answer, once there is one.
-    pub fn poll(&mut self) -> Option<(DialogPurpose, Option<PathBuf>)> {
+    pub fn poll(&mut self) -> Option<(DialogPurpose, Answer)> {
         let pending = self.pending.as_ref()?;
-        let path = match pending.answer.try_recv() {
-            Ok(path) => path,
+        let answer = match pending.answer.try_recv() {
+            Ok(answer) => answer,
             Err(TryRecvError::Empty) => return None,
-            Err(TryRecvError::Disconnected) => None,
+            Err(TryRecvError::Disconnected) => Answer::Failed(NO_DIALOG.to_owned()),
         };
-        self.pending.take().map(|pending| (pending.purpose, path))
+        self.pending.take().map(|pending| (pending.purpose, answer))
     }
 }
 
-fn run(purpose: DialogPurpose, ask: &Ask) -> Option<PathBuf> {
+/// What it means that a dialog came back with this after this time; no outer value if it panicked.
+fn judge(path: Option<Option<PathBuf>>, took: Duration) -> Answer {
+    match path {
+        Some(Some(path)) => Answer::Chosen(path),
+        Some(None) if took >= TOO_QUICK => Answer::Dismissed,
+        Some(None) | None => Answer::Failed(NO_DIALOG.to_owned()),
+    }
+}
+
+/// The dialog of this desktop.
+fn show(purpose: DialogPurpose, ask: &Ask) -> Option<PathBuf> {
     let mut dialog = rfd::FileDialog::new().set_title(purpose.title);
     for (name, endings) in purpose.filters {
         dialog = dialog.add_filter(*name, endings);
@@ -142,9 +189,18 @@ mod tests {
         dialogs.open(purpose);
         dialogs.open(purpose);
         assert!(dialogs.take_refused() && !dialogs.take_refused());
-        assert_eq!(dialogs.poll(), Some((purpose, Some(PathBuf::from("a")))));
+        assert_eq!(dialogs.poll(), Some((purpose, Answer::Chosen(PathBuf::from("a")))));
         dialogs.save(purpose, "b");
-        assert_eq!(dialogs.poll(), Some((purpose, None)));
+        assert_eq!(dialogs.poll(), Some((purpose, Answer::Dismissed)));
         assert_eq!(dialogs.poll(), None);
+    }
+
+    #[test]
+    fn a_dialog_that_was_never_seen_is_a_failure() {
+        let long = Duration::from_secs(2);
+        assert_eq!(judge(Some(Some("a".into())), Duration::ZERO), Answer::Chosen("a".into()));
+        assert_eq!(judge(Some(None), long), Answer::Dismissed);
+        assert!(matches!(judge(Some(None), Duration::from_millis(1)), Answer::Failed(why) if why.contains("drop")));
+        assert!(matches!(judge(None, long), Answer::Failed(_)), "it panicked");
     }
 }

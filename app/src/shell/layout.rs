@@ -141,6 +141,26 @@ impl Layout {
         }
     }
 
+    /// Give the commands to the next tab on screen, where the tabs are split.
+    pub fn next_row(&mut self) {
+        let mut shown = Vec::new();
+        if let Some(root) = self.tree.root {
+            self.collect(root, &mut shown);
+        }
+        let visible: Vec<String> = self
+            .tree
+            .active_tiles()
+            .iter()
+            .filter_map(|id| self.tree.tiles.get_pane(id))
+            .map(|p| p.0.clone())
+            .collect();
+        shown.retain(|pane| visible.contains(pane));
+        let at = shown.iter().position(|pane| *pane == self.active).map_or(0, |at| at + 1);
+        if let Some(next) = shown.get(at % shown.len().max(1)) {
+            self.active.clone_from(next);
+        }
+    }
+
     /// Bring the tab after the active one, in its row of tabs, to the front.
     pub fn next_tab(&mut self) {
         let Some(tabs) = self.tabs_of_active() else { return };
@@ -150,6 +170,69 @@ impl Layout {
         self.tree.make_active(|id, _| id == next);
         if let Some(Tile::Pane(pane)) = self.tree.tiles.get(next) {
             self.active = pane.0.clone();
+        }
+    }
+
+    /// Whether the active tab shares its row with others, so that it can be moved out.
+    pub fn can_split(&self) -> bool {
+        let row = self.find(&self.active).and_then(|id| self.tree.tiles.parent_of(id));
+        row.and_then(|row| self.tree.tiles.get_container(row)).is_some_and(|row| row.num_children() > 1)
+    }
+
+    /// Whether there is more than one row of tabs.
+    pub fn is_split(&self) -> bool {
+        self.tree.tiles.tiles().filter(|tile| matches!(tile, Tile::Container(Container::Tabs(_)))).count() > 1
+    }
+
+    /// Move the active tab out of its row: to the right of it, or below.
+    pub fn split(&mut self, below: bool) {
+        let Some(pane) = self.find(&self.active).filter(|_| self.can_split()) else { return };
+        let Some(row) = self.tree.tiles.parent_of(pane) else { return };
+        let above = self.tree.tiles.parent_of(row);
+        if let Some(Tile::Container(row)) = self.tree.tiles.get_mut(row) {
+            row.remove_child(pane);
+        }
+        let alone = self.tree.tiles.insert_tab_tile(vec![pane]);
+        let both = vec![row, alone];
+        let tiles = &mut self.tree.tiles;
+        let pair = if below { tiles.insert_vertical_tile(both) } else { tiles.insert_horizontal_tile(both) };
+        match above.and_then(|above| tiles.get_mut(above)) {
+            Some(Tile::Container(Container::Linear(linear))) => {
+                linear.children.iter_mut().filter(|child| **child == row).for_each(|child| *child = pair);
+            }
+            Some(Tile::Container(Container::Tabs(tabs))) => {
+                tabs.children.iter_mut().filter(|child| **child == row).for_each(|child| *child = pair);
+                if tabs.active == Some(row) {
+                    tabs.active = Some(pair);
+                }
+            }
+            Some(Tile::Container(Container::Grid(grid))) => grid.add_child(pair),
+            _ => self.tree.root = Some(pair),
+        }
+        // The row that stays shows one of its tabs; the tab that left keeps the commands.
+        if let Some(Tile::Container(Container::Tabs(tabs))) = self.tree.tiles.get_mut(row)
+            && tabs.active.is_none_or(|active| !tabs.children.contains(&active))
+        {
+            tabs.active = tabs.children.first().copied();
+        }
+    }
+
+    /// All tabs in one row again, in the order in which they stand.
+    pub fn join(&mut self) {
+        let mut panes = Vec::new();
+        if let Some(root) = self.tree.root {
+            self.collect(root, &mut panes);
+        }
+        let active = self.active.clone();
+        self.tree = Tree::new_tabs(tree_id(), panes.into_iter().map(Pane).collect());
+        self.show(&active);
+    }
+
+    fn collect(&self, at: TileId, panes: &mut Vec<String>) {
+        match self.tree.tiles.get(at) {
+            Some(Tile::Pane(pane)) => panes.push(pane.0.clone()),
+            Some(Tile::Container(container)) => container.children().for_each(|child| self.collect(*child, panes)),
+            None => {}
         }
     }
 

@@ -24,6 +24,8 @@ pub struct PanelCx<'a> {
     pub commands: &'a mut Vec<CommandId>,
     /// Where run folders are written.
     pub runs_dir: &'a Path,
+    /// Where downloads and embedded files are kept.
+    pub cache_dir: &'a Path,
     /// For the clipboard and for pictures of the window.
     pub egui: &'a egui::Context,
 }

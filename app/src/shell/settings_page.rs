@@ -11,7 +11,7 @@ use crate::shell::settings::{Settings, ThemeChoice};
 use crate::shell::workbench::Shared;
 use crate::theme::{TITLE, UiExt as _};
 use crate::widgets::choice::choice;
-use crate::widgets::status;
+use crate::widgets::{format, status};
 
 /// Looks which devices answer; a driver may take its time.
 struct Probe;
@@ -55,7 +55,7 @@ impl SettingsPage {
     pub fn device_line(&self, settings: &Settings) -> String {
         let found = self.devices.value().and_then(|all| all.iter().find(|one| one.choice == settings.device));
         match found {
-            Some(info) if info.usable => info.description.clone(),
+            Some(info) if info.usable => format::device(&info.description).to_owned(),
             Some(_) => "Processor".to_owned(),
             None => match settings.device {
                 DeviceChoice::Auto => "Automatic device".to_owned(),
@@ -139,6 +139,7 @@ impl SettingsPage {
                         *device = info.choice;
                     }
                     let found = info.description.strip_prefix("Using the processor: ").unwrap_or(&info.description);
+                    let found = format::device(found);
                     ui.add(Label::new(RichText::new(found).small().color(tokens.text_weak)).truncate());
                 });
             }

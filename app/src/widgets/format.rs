@@ -98,17 +98,26 @@ pub fn signed_percent(share: f64) -> String {
 }
 
 thread_local! {
-    static TIMES_HIDDEN: Cell<bool> = const { Cell::new(false) };
+    static VARYING_HIDDEN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Write “– s” for every duration on this thread: pictures that are compared must not depend on the clock.
-pub fn hide_times() {
-    TIMES_HIDDEN.set(true);
+/// Write “– s” for every duration on this thread, and devices without their number of threads: pictures that are
+/// compared must depend neither on the clock nor on the machine.
+pub fn hide_what_varies() {
+    VARYING_HIDDEN.set(true);
+}
+
+/// A device as the engine describes it: “Processor, 2 threads”.
+pub fn device(description: &str) -> &str {
+    match description.split_once(", ") {
+        Some((name, threads)) if VARYING_HIDDEN.get() && threads.contains("thread") => name,
+        _ => description,
+    }
 }
 
 /// A duration.
 pub fn seconds(value: f64) -> String {
-    if TIMES_HIDDEN.get() {
+    if VARYING_HIDDEN.get() {
         return "– s".to_owned();
     }
     if value < 0.001 {

@@ -55,6 +55,17 @@ pub struct OpenDevice {
     pub note: Option<String>,
 }
 
+impl OpenDevice {
+    /// Its short name, as run folders keep it: `cpu`, `cuda:0`, `metal:0`.
+    pub fn name(&self) -> &'static str {
+        match &self.device {
+            Device::Cpu => "cpu",
+            Device::Cuda(_) => "cuda:0",
+            Device::Metal(_) => "metal:0",
+        }
+    }
+}
+
 /// Threads that the processor path uses.
 fn threads() -> usize {
     std::env::var("RAYON_NUM_THREADS")

@@ -7,6 +7,8 @@ use plumb_core::preset::{self, Kind, Preset, PresetError};
 use plumb_core::run_folder::{RunError, RunFolder, RunWriter};
 use plumb_core::source::Cache;
 use plumb_core::{Ctl, Error, Job};
+use plumb_nn::device;
+use plumb_vision::train::History;
 use serde::Serialize;
 
 use crate::export::ExportJob;
@@ -97,7 +99,8 @@ pub struct ExperimentJob {
 
 impl Job for ExperimentJob {
     type Output = (PathBuf, Found);
-    type Partial = ();
+    /// While a network trains: its epochs so far.
+    type Partial = History;
 
     fn name(&self) -> String {
         format!("Run {}", self.experiment.title())
@@ -106,7 +109,19 @@ impl Job for ExperimentJob {
     fn run(self, ctl: &Ctl) -> Result<(PathBuf, Found), Error> {
         let title = self.experiment.title().to_owned();
         let name = if title.is_empty() { "run" } else { &title };
-        let mut run = RunFolder::create(&self.runs, SPECTRUM.method, name)?;
+        let run = RunFolder::create(&self.runs, SPECTRUM.method, name)?;
+        let unfinished = run.path().to_owned();
+        let outcome = self.fill(run, ctl);
+        if matches!(outcome, Err(Error::Cancelled)) {
+            // Who stops a run does not want half of it. If the folder stays, the list of runs shows it as incomplete.
+            let _gone_or_listed = std::fs::remove_dir_all(&unfinished);
+        }
+        outcome
+    }
+}
+
+impl ExperimentJob {
+    fn fill(self, mut run: RunWriter, ctl: &Ctl) -> Result<(PathBuf, Found), Error> {
         let found = match &self.experiment {
             Experiment::Spectrum(preset) => {
                 run.write_spec(preset)?;
@@ -123,7 +138,12 @@ impl Job for ExperimentJob {
         };
         let mut info = run.info();
         info.seed = self.experiment.seed();
-        "cpu".clone_into(&mut info.device);
+        // Spectra are computed on the processor in any build; training goes where the preset says.
+        let device = match &self.experiment {
+            Experiment::Train(preset) => device::open(preset.spec.model.device).name(),
+            _ => "cpu",
+        };
+        device.clone_into(&mut info.device);
         info.warnings = ctl.warnings();
         let folder = run.finish(&found, info)?;
         Ok((folder.path, found))

@@ -9,14 +9,15 @@ use plumb_spectrum::detail::{DetailJob, PreviewJob};
 use plumb_spectrum::export::ExportJob;
 use plumb_spectrum::geometry::{Geometry, OpKind};
 use plumb_spectrum::job::{AccuracyJob, ClipJob, OpenJob, SurveyJob};
-use plumb_spectrum::report::SpectrumReport;
+use plumb_spectrum::report::{ClipReport, SpectrumReport};
 use plumb_spectrum::sidecar::{GeometryTable, LayerGeometry};
 use plumb_spectrum::spec::{ClipSpec, SpectrumSpec};
 use plumb_spectrum::subject::{Edits, Subject, embedded_files};
 
 use super::action::{Action, Work};
+use super::history::Step;
 use super::state::{Change, State, Tab, View};
-use super::training::ReadCurves;
+use super::training::{self, ReadCurves};
 use crate::shell::dialogs::DialogPurpose;
 use crate::shell::panel::PanelCx;
 use crate::widgets::chart_ui::SaveRequest;
@@ -46,8 +47,7 @@ pub const SAVE: DialogPurpose = purpose("save", "Save");
 
 /// Where files are kept.
 pub fn cache(cx: &PanelCx<'_>) -> Cache {
-    let folder = cx.settings.cache_dir.clone().or_else(Cache::usual_folder).unwrap_or_else(|| "plumb-cache".into());
-    Cache::new(folder, embedded_files())
+    Cache::new(cx.cache_dir, embedded_files())
 }
 
 impl State {
@@ -86,6 +86,7 @@ impl State {
     pub fn open(&mut self, source: &str, cx: &PanelCx<'_>) {
         source.clone_into(&mut self.path);
         let job = OpenJob { source: source.to_owned(), overrides: GeometryTable::new(), cache: cache(cx) };
+        self.reopening = None;
         self.opening.clear();
         self.opening.request(cx.engine, Lane::Device, cx.settings.seed, job);
         self.settings.view = View::Layers;
@@ -102,8 +103,7 @@ impl State {
     /// A file was opened: forget what belonged to the one before it and compute.
     fn begin(&mut self, subject: &Arc<Subject>, cx: &mut PanelCx<'_>) {
         self.edits = Edits::new();
-        self.past.clear();
-        self.future.clear();
+        self.history.clear();
         self.detail.clear();
         self.preview.clear();
         self.accuracy_before.clear();
@@ -180,6 +180,7 @@ impl State {
 
     /// Take in what has arrived.
     pub fn poll(&mut self, cx: &mut PanelCx<'_>) {
+        self.settle_settings(cx, false);
         if self.opening.poll()
             && settled(&self.opening)
             && let Some(subject) = self.opening.value().cloned()
@@ -228,11 +229,19 @@ impl State {
         if self.second_survey.poll() {
             self.touch();
         }
-        if self.training.poll()
-            && settled(&self.training)
-            && let Some(folder) = self.training.value().map(|(folder, _)| folder.clone())
-        {
-            self.read_curves(&folder, cx);
+        if self.training.poll() {
+            self.live_curves = self.training.partial().map(|history| {
+                let title = self.train_preset.as_ref().map_or_else(String::new, |preset| preset.title.clone());
+                training::so_far(format!("{title}, epoch {}", history.epochs.len()), history)
+            });
+            if settled(&self.training)
+                && let Some(folder) = self.training.value().map(|(folder, _)| folder.clone())
+            {
+                self.read_curves(&folder, cx);
+            }
+        }
+        if self.reopened.poll() && settled(&self.reopened) {
+            self.take_reopened(cx);
         }
         self.curves.poll();
         let idle = !self.curves.is_pending() && !self.training.is_pending() && self.curves.error().is_none();
@@ -259,17 +268,20 @@ impl State {
         if (first || done) && !self.report.layers.is_empty() {
             self.look(cx);
         }
+        if done {
+            self.take_reopened(cx);
+        }
     }
 
     /// A clip has ended: remember how to undo it and compute the changed rows.
     fn clipped(&mut self, cx: &PanelCx<'_>) {
         let Some((report, edits)) = self.clip.value().cloned() else { return };
-        let names: Vec<String> = report
-            .layers
-            .iter()
-            .filter(|row| row.steps > 0 && row.problem.is_none())
-            .map(|row| row.name.clone())
-            .collect();
+        self.take_clip(report, edits, cx);
+    }
+
+    /// These weights are in force from now on, because of this clip.
+    pub fn take_clip(&mut self, report: ClipReport, edits: Edits, cx: &PanelCx<'_>) {
+        let names = changed(&report);
         if names.is_empty() {
             self.touch();
             return;
@@ -277,8 +289,8 @@ impl State {
         let label =
             format!("Clip {} to {}", format::counted(names.len(), "layer", "layers"), format::number(report.to));
         let rows = [self.rows_of(&names), Vec::new()];
-        self.past.push(Change { label, edits: [self.edits.clone(), edits.clone()], rows, report });
-        self.future.clear();
+        let change = Change { label, edits: [self.edits.clone(), edits.clone()], rows, report };
+        self.history.push(Step::Clip(Box::new(change)));
         self.edits = edits;
         self.completing = true;
         self.survey_rows(names, cx);
@@ -288,16 +300,17 @@ impl State {
     /// The rows after a change have arrived.
     fn complete(&mut self, cx: &PanelCx<'_>) {
         if std::mem::take(&mut self.completing)
-            && let Some(names) = self.past.last().map(|change| names_of(&change.rows[0]))
+            && let Some(names) = self.history.last_clip().map(|change| names_of(&change.rows[0]))
         {
             let rows = self.rows_of(&names);
-            if let Some(change) = self.past.last_mut() {
+            if let Some(change) = self.history.last_clip_mut() {
                 change.rows[1] = rows;
             }
         }
         self.look(cx);
     }
 
+    /// Accuracy with the weights as they are now.
     fn measure(&mut self, cx: &PanelCx<'_>) {
         let Some(subject) = self.subject.clone().filter(|subject| subject.has_network()) else { return };
         if self.edits.is_empty() {
@@ -308,18 +321,63 @@ impl State {
         self.accuracy_after.request(cx.engine, Lane::Device, cx.settings.seed, job);
     }
 
-    /// Take back the last clip.
-    pub fn undo(&mut self, cx: &PanelCx<'_>) {
-        let Some(change) = self.past.pop() else { return };
-        self.put_back(&change, 0, cx);
-        self.future.push(change);
+    /// Take back the last step.
+    pub fn undo(&mut self, cx: &mut PanelCx<'_>) {
+        self.settle_settings(cx, true);
+        if let Some(step) = self.history.undo().cloned() {
+            self.go_to(&step, 0, cx);
+        }
     }
 
-    /// Clip again what was taken back.
-    pub fn redo(&mut self, cx: &PanelCx<'_>) {
-        let Some(change) = self.future.pop() else { return };
-        self.put_back(&change, 1, cx);
-        self.past.push(change);
+    /// Do again what was taken back.
+    pub fn redo(&mut self, cx: &mut PanelCx<'_>) {
+        if let Some(step) = self.history.redo().cloned() {
+            self.go_to(&step, 1, cx);
+        }
+    }
+
+    /// To one side of a step: 0 is before it, 1 after it.
+    fn go_to(&mut self, step: &Step, side: usize, cx: &mut PanelCx<'_>) {
+        match step {
+            Step::Clip(change) => self.put_back(change, side, cx),
+            Step::Settings { specs, .. } => {
+                self.clip_spec = specs[side].clone();
+                self.forget_settings_change();
+                if self.settings.tab == Tab::Clip {
+                    self.ask_preview(cx);
+                }
+            }
+            Step::Geometry { layer, sides } => self.use_geometry(layer, &sides[side], cx),
+        }
+    }
+
+    /// The settings are where the history thinks they are.
+    fn forget_settings_change(&mut self) {
+        self.known_clip_spec = self.clip_spec.clone();
+        self.seen_clip_spec = self.clip_spec.clone();
+    }
+
+    /// Note a change of the settings in the history once it is complete: not while a slider is held or text is typed.
+    fn settle_settings(&mut self, cx: &PanelCx<'_>, now: bool) {
+        if self.clip_spec.source != self.known_clip_spec.source {
+            // Another file: nothing of it can be taken back.
+            self.forget_settings_change();
+            return;
+        }
+        if self.clip_spec == self.known_clip_spec {
+            return;
+        }
+        let moved = self.clip_spec != self.seen_clip_spec;
+        self.seen_clip_spec = self.clip_spec.clone();
+        let (held, time) = cx.egui.input(|input| (input.pointer.any_down(), input.time));
+        if !now && (moved || held || cx.egui.text_edit_focused()) {
+            if !held && moved {
+                cx.egui.request_repaint();
+            }
+            return;
+        }
+        let before = std::mem::replace(&mut self.known_clip_spec, self.clip_spec.clone());
+        self.history.settings(&before, &self.clip_spec, time);
     }
 
     fn put_back(&mut self, change: &Change, side: usize, cx: &PanelCx<'_>) {
@@ -337,7 +395,16 @@ impl State {
 
     fn set_geometry(&mut self, layer: &str, op: OpKind, geometry: Geometry, cx: &mut PanelCx<'_>) {
         let Some(subject) = self.subject.clone() else { return };
-        let row = GeometryTable::from([(layer.to_owned(), LayerGeometry { op, geometry })]);
+        let Ok(old) = subject.layer(layer) else { return };
+        let before = LayerGeometry { op: old.op, geometry: old.geometry.clone() };
+        let after = LayerGeometry { op, geometry };
+        self.use_geometry(layer, &after, cx);
+        self.history.push(Step::Geometry { layer: layer.to_owned(), sides: Box::new([before, after]) });
+    }
+
+    fn use_geometry(&mut self, layer: &str, geometry: &LayerGeometry, cx: &mut PanelCx<'_>) {
+        let Some(subject) = self.subject.clone() else { return };
+        let row = GeometryTable::from([(layer.to_owned(), geometry.clone())]);
         let changed = Arc::new(subject.with_geometry(&row));
         if !changed.source.starts_with("embedded:") {
             match changed.save_geometry() {
@@ -437,12 +504,18 @@ impl State {
     }
 }
 
+/// The layers that a clip changed.
+pub fn changed(report: &ClipReport) -> Vec<String> {
+    let rows = report.layers.iter().filter(|row| row.steps > 0 && row.problem.is_none());
+    rows.map(|row| row.name.clone()).collect()
+}
+
 fn names_of(rows: &[plumb_spectrum::report::LayerReport]) -> Vec<String> {
     rows.iter().map(|row| row.name.clone()).collect()
 }
 
 /// Whether the request ended with a value. The slot was cleared before the request, so a value is never an old one.
-fn settled<T: Send + 'static, P: Send + 'static>(slot: &Slot<T, P>) -> bool {
+pub fn settled<T: Send + 'static, P: Send + 'static>(slot: &Slot<T, P>) -> bool {
     !slot.is_pending() && slot.error().is_none() && slot.value().is_some()
 }
 

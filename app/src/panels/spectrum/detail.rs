@@ -86,8 +86,8 @@ fn clip_tab(ui: &mut Ui, state: &mut State, layer: &plumb_spectrum::report::Laye
     {
         actions.push(Action::Dismiss(Work::Preview));
     }
-    let undo = state.past.last().map(|change| format!("Undo: {}", change.label));
-    let redo = state.future.last().map(|change| format!("Redo: {}", change.label));
+    let undo = state.history.last().map(|step| format!("Undo: {}", step.label()));
+    let redo = state.history.next().map(|step| format!("Redo: {}", step.label()));
     // A preview in the making has only the asked method; the whole old one is steadier to look at.
     let previews = [state.preview.value(), state.preview.partial()];
     let preview = previews.into_iter().flatten().find(|preview| preview.name == layer.name);
@@ -99,7 +99,7 @@ fn clip_tab(ui: &mut Ui, state: &mut State, layer: &plumb_spectrum::report::Laye
             .accuracy_before
             .value()
             .map(|before| (before, state.accuracy_after.value().filter(|_| !state.edits.is_empty()))),
-        report: state.past.last().map(|change| &change.report),
+        report: state.history.last_clip().map(|change| &change.report),
         undo: undo.as_deref(),
         redo: redo.as_deref(),
         locked: state.clip.is_pending(),

@@ -21,11 +21,13 @@ mod detail;
 mod frequency;
 mod geometry_editor;
 mod head;
+mod history;
 mod layers;
 mod list;
 mod methods;
 mod plots;
 mod preset;
+mod reopen;
 mod run;
 #[cfg(test)]
 mod sample;
@@ -41,7 +43,7 @@ use std::path::{Path, PathBuf};
 use egui::Ui;
 use plumb_core::run_folder::RunFolder;
 use plumb_spectrum::experiment::SPECTRUM;
-use plumb_spectrum::report::SpectrumReport;
+use plumb_spectrum::report::{ClipReport, SpectrumReport};
 use plumb_spectrum::spec::SpectrumSpec;
 
 use self::action::Action;
@@ -85,8 +87,8 @@ impl Panel for SpectrumPanel {
         let open = state.subject.is_some();
         let idle = !state.clip.is_pending();
         match id {
-            UNDO => !state.past.is_empty() && idle,
-            REDO => !state.future.is_empty() && idle,
+            UNDO => state.history.last().is_some() && idle,
+            REDO => state.history.next().is_some() && idle,
             commands::SURVEY | commands::EXPORT_MODEL => open,
             commands::CLIP_LAYER => open && idle && state.selected().is_some_and(|layer| layer.problem.is_none()),
             commands::CLIP_ALL => open && idle,
@@ -174,9 +176,7 @@ impl Panel for SpectrumPanel {
     }
 
     fn preset_text(&self) -> Option<String> {
-        let spec = self.state.spec.clone();
-        let preset = plumb_core::preset::Preset::new(SPECTRUM, format!("Spectrum of {}", spec.source), spec);
-        plumb_core::preset::to_ron(&preset).ok()
+        preset::text(&self.state)
     }
 
     fn opens_runs_of(&self, method: &str) -> bool {
@@ -196,8 +196,10 @@ impl Panel for SpectrumPanel {
                 self.state.act(Action::Open(source), cx);
             }
             self.state.take_report(report);
+        } else if let Ok(report) = run.report::<ClipReport>() {
+            reopen::clip(&mut self.state, &run, report, cx)?;
         } else if run.metrics.is_empty() {
-            return Err("This run holds neither a spectrum report nor training curves.".to_owned());
+            return Err("This run holds neither a report of this method nor training curves.".to_owned());
         }
         Ok(())
     }
@@ -265,8 +267,11 @@ impl SpectrumPanel {
                             state.training.cancel();
                         }
                     }
+                    let live = state.training.is_pending().then_some(state.live_curves.as_ref()).flatten();
+                    let waiting = busy || (state.training.is_pending() && live.is_none());
+                    let shown = if state.training.is_pending() { live } else { state.curves.value() };
                     let (hidden, log) = (&mut state.hidden_curves, &mut state.settings.log);
-                    training::ui(ui, state.curves.value(), busy, hidden, log, actions);
+                    training::ui(ui, shown, [busy, waiting], hidden, log, actions);
                 }
             }
         });

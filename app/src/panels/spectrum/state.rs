@@ -4,13 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use plumb_core::Slot;
+use plumb_core::preset::Preset;
 use plumb_spectrum::experiment::Found;
 use plumb_spectrum::report::{Accuracy, ClipPreview, ClipReport, LayerDetail, LayerReport, SpectrumReport};
 use plumb_spectrum::spec::{ClipSpec, SpectrumSpec};
 use plumb_spectrum::subject::{Edits, Subject};
+use plumb_spectrum::train::TrainSpec;
 use serde::{Deserialize, Serialize};
 
 use super::geometry_editor::Draft;
+use super::history::History;
 use super::training::Curves;
 use super::vectors::Vectors;
 use crate::widgets::chart_ui::SaveRequest;
@@ -125,7 +128,9 @@ pub struct State {
     /// Training curves.
     pub curves: Slot<Curves>,
     /// A training run.
-    pub training: Slot<(PathBuf, Found)>,
+    pub training: Slot<(PathBuf, Found), plumb_vision::train::History>,
+    /// Its curves so far.
+    pub live_curves: Option<Curves>,
 
     /// The report on screen.
     pub report: SpectrumReport,
@@ -135,17 +140,25 @@ pub struct State {
     pub detail_version: u64,
     /// Tensors changed here.
     pub edits: Edits,
-    /// What can be undone, the last one last.
-    pub past: Vec<Change>,
-    /// What can be done again, the next one last.
-    pub future: Vec<Change>,
+    /// What can be undone and done again.
+    pub history: History,
+    /// The clip settings as the history knows them.
+    pub known_clip_spec: ClipSpec,
+    /// The clip settings of the last frame: a change is complete when they stay.
+    pub seen_clip_spec: ClipSpec,
+    /// The training preset that was opened last, to be saved under another name.
+    pub train_preset: Option<Preset<TrainSpec>>,
+    /// A clip run that is being reopened: its report, and its weights once they are read.
+    pub reopening: Option<ClipReport>,
+    /// Reading the weights of that run.
+    pub reopened: Slot<Edits>,
     /// A file waiting for the answer of the dialog.
     pub saving: Option<SaveRequest>,
     /// Writing a run folder.
     pub run: Slot<PathBuf>,
     /// Rows that were computed again after a change of weights or geometry.
     pub rows: Slot<SpectrumReport, SpectrumReport>,
-    /// Layer names that the next change of rows belongs to: they complete the last entry of `past`.
+    /// Layer names that the next change of rows belongs to: they complete the last clip of the history.
     pub completing: bool,
     /// The sample was asked for.
     pub started: bool,

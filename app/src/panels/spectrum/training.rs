@@ -8,6 +8,7 @@ use plumb_core::run_folder::{Metric, RunFolder};
 use plumb_core::{Ctl, Error, Job};
 use plumb_spectrum::train::{SIGMA_PREFIX, TrainReport};
 use plumb_vision::samples::{Embedded, RUNS};
+use plumb_vision::train::History;
 
 use super::action::{Action, Work};
 use crate::theme::UiExt as _;
@@ -43,6 +44,22 @@ pub fn curves(title: String, metrics: &[Metric]) -> Curves {
         }
     }
     curves
+}
+
+/// The curves of a training run that goes on.
+pub fn so_far(title: String, history: &History) -> Curves {
+    let metrics: Vec<Metric> = history
+        .epochs
+        .iter()
+        .map(|epoch| {
+            let mut values = epoch.metrics.clone();
+            values.insert("loss".to_owned(), epoch.loss);
+            values.insert("train_accuracy".to_owned(), epoch.train_accuracy);
+            values.insert("test_accuracy".to_owned(), epoch.test_accuracy);
+            Metric { step: epoch.epoch as u64, values }
+        })
+        .collect();
+    curves(title, &metrics)
 }
 
 /// The curves in the report of a training run that ships with Plumb.
@@ -124,16 +141,16 @@ pub fn chart(curves: &Curves, hidden: &[String], log: bool) -> Chart {
 pub fn ui(
     ui: &mut Ui,
     curves: Option<&Curves>,
-    busy: bool,
+    [reading, waiting]: [bool; 2],
     hidden: &mut Vec<String>,
     log: &mut bool,
     actions: &mut Vec<Action>,
 ) {
-    if busy && status::busy(ui, "Reading training curves", None) {
+    if reading && status::busy(ui, "Reading training curves", None) {
         actions.push(Action::Stop(Work::Curves));
     }
     let Some(curves) = curves.filter(|curves| !curves.sigma1.is_empty()) else {
-        if !busy {
+        if !waiting {
             let text = "Open a run folder, from Runs or by dropping it here, to see how σ₁ of every layer moved from epoch to epoch.";
             status::empty(ui, "No training run is open", text, None);
         }

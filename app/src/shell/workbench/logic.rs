@@ -8,6 +8,7 @@ use plumb_core::run_folder::RunFolder;
 
 use super::Workbench;
 use crate::shell::commands::{self, CommandSpec};
+use crate::shell::dialogs::Answer;
 use crate::shell::layout::RUNS;
 
 /// Settings are written when they have not changed for this long, so that a dragged slider writes once.
@@ -58,7 +59,15 @@ impl Workbench {
     }
 
     fn take_dialog_answer(&mut self) {
-        let Some((purpose, path)) = self.contents.shared.dialogs.poll() else { return };
+        let Some((purpose, answer)) = self.contents.shared.dialogs.poll() else { return };
+        let path = match answer {
+            Answer::Chosen(path) => Some(path),
+            Answer::Dismissed => None,
+            Answer::Failed(reason) => {
+                self.contents.shared.notify.error(reason);
+                None
+            }
+        };
         if purpose.owner == "shell" {
             match (purpose.what, path) {
                 ("open", Some(path)) => {

@@ -61,6 +61,8 @@ pub struct Shared {
     pub commands: Vec<CommandId>,
     /// Where run folders are written.
     pub runs_dir: PathBuf,
+    /// Where downloads go unless the settings name another folder.
+    pub usual_cache: PathBuf,
     /// The window's egui.
     pub egui: Context,
 }
@@ -75,6 +77,7 @@ impl Shared {
             dialogs: &mut self.dialogs,
             commands: &mut self.commands,
             runs_dir: &self.runs_dir,
+            cache_dir: self.settings.cache_dir.as_deref().unwrap_or(&self.usual_cache),
             egui: &self.egui,
         }
     }
@@ -159,6 +162,7 @@ impl Workbench {
             dialogs,
             commands: Vec::new(),
             runs_dir,
+            usual_cache: home.cache.clone(),
             egui: Context::default(),
         };
         let contents = Contents { shared, panels, runs: RunsPage::default(), settings_page: SettingsPage::default() };
@@ -221,6 +225,13 @@ impl Workbench {
     #[must_use]
     pub fn answering(mut self, answers: Vec<Option<PathBuf>>) -> Self {
         self.contents.shared.dialogs = FileDialogs::scripted(answers);
+        self
+    }
+
+    /// For tests: file dialogs of another desktop.
+    #[must_use]
+    pub fn with_dialogs(mut self, dialogs: FileDialogs) -> Self {
+        self.contents.shared.dialogs = dialogs;
         self
     }
 

@@ -32,6 +32,9 @@ impl Workbench {
             c::SAVE_PRESET => front.is_some_and(|panel| panel.preset_text().is_some()),
             c::PRESETS => self.contents.panels.iter().any(|panel| !panel.presets().is_empty()),
             c::STOP_ALL => self.contents.shared.engine.busy() > 0,
+            c::SPLIT_RIGHT | c::SPLIT_DOWN => self.layout.can_split(),
+            c::JOIN | c::NEXT_ROW => self.layout.is_split(),
+            c::CLOSE_TAB => !self.layout.active.is_empty(),
             c::HELP | c::HELP_MARK => true,
             _ if c::SHELL.iter().any(|command| command.id == id) => true,
             _ => self.owner(id).is_some_and(|at| self.contents.panels[at].command_enabled(id)),
@@ -61,6 +64,14 @@ impl Workbench {
             c::JOBS => self.toggle(Popover::Jobs),
             c::NOTICES => self.toggle(Popover::Notices),
             c::NEXT_TAB => self.layout.next_tab(),
+            c::NEXT_ROW => self.layout.next_row(),
+            c::CLOSE_TAB => {
+                let active = self.layout.active.clone();
+                self.layout.close(&active);
+            }
+            c::SPLIT_RIGHT => self.layout.split(false),
+            c::SPLIT_DOWN => self.layout.split(true),
+            c::JOIN => self.layout.join(),
             c::THEME => {
                 let dark = ctx.theme() == egui::Theme::Dark;
                 self.contents.shared.settings.theme = if dark { ThemeChoice::Light } else { ThemeChoice::Dark };
