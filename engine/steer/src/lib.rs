@@ -9,6 +9,7 @@
 //! `A_j` the largest activation of feature `j` on a reference corpus, `α` the strength.
 
 mod error;
+pub mod intervene;
 pub mod sae;
 
 pub use error::{Result, SteerError};

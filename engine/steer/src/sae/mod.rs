@@ -16,6 +16,7 @@ pub use attach::{Attachment, ModelFacts};
 pub use config::{Architecture, Normalisation, SaeConfig};
 pub use load::gemma_scope_config;
 pub use subset::Subset;
+pub(crate) use subset::dot;
 pub(crate) use topk::keep_largest;
 
 /// What belongs to one architecture only.
@@ -134,6 +135,17 @@ impl Sae {
     pub fn decoder_vector(&self, feature: usize) -> Result<Vec<f32>> {
         self.check_feature(feature)?;
         Ok(self.w_dec.get(feature)?.to_vec1()?)
+    }
+
+    /// What an activation of 1 adds to the (normalised) reconstruction: the decoder vector, except for TopK SAEs that
+    /// weigh activations by its length.
+    pub(crate) fn contribution(&self, feature: usize) -> Result<Vec<f32>> {
+        let mut vector = self.decoder_vector(feature)?;
+        if self.config.rescale_acts_by_decoder_norm && matches!(self.parts, Parts::TopK { .. }) {
+            let norm = dot(&vector, &vector).sqrt().max(f32::MIN_POSITIVE);
+            vector.iter_mut().for_each(|x| *x /= norm);
+        }
+        Ok(vector)
     }
 
     /// `‖d_j‖` of every feature, `[m]`.

@@ -117,6 +117,22 @@ impl Subset {
         Ok(z)
     }
 
+    /// What one unit of activation is multiplied with when it is decoded back into the stream at `row`.
+    pub fn scale(&self, row: &[f32]) -> f32 {
+        let d = self.width as f32;
+        match self.normalisation {
+            Normalisation::None | Normalisation::ExpectedAverageOnlyIn => 1.0,
+            Normalisation::ConstantNormRescale => {
+                let mean = if self.centre { row.iter().sum::<f32>() / d } else { 0.0 };
+                row.iter().map(|x| (x - mean).powi(2)).sum::<f32>().sqrt() / d.sqrt()
+            }
+            Normalisation::LayerNorm => {
+                let mean = row.iter().sum::<f32>() / d;
+                (row.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / (d - 1.0).max(1.0)).sqrt()
+            }
+        }
+    }
+
     /// Centres, normalises and subtracts `b_dec`.
     fn prepare(&self, row: &[f32], input: &mut [f32]) {
         input.copy_from_slice(row);
