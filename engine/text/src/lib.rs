@@ -1,8 +1,20 @@
 //! Language models with an open residual stream: GPT-2, Llama and Gemma decoders whose hidden states can be read and
 //! changed between any two blocks while they run.
+//!
+//! [`LanguageModel`] is the model, [`Hooks`] watch or change its residual stream, [`Cache`] keeps what a sequence has
+//! behind it.
 
+pub mod config;
 mod error;
 pub mod hooks;
+mod kernels;
+mod model;
+mod tokenizer;
+pub mod weights;
 
+pub use config::Config;
 pub use error::{Error, Result};
 pub use hooks::{HookPoint, Hooks, NoHooks, Site};
+pub use kernels::PackedKind;
+pub use model::{Cache, LanguageModel, Precision, Sequence};
+pub use tokenizer::{TextStream, Tokenizer};

@@ -159,6 +159,21 @@ impl Checkpoint {
         self.read_with(name, decode::to_f64)
     }
 
+    /// The bytes of one tensor as they are stored: little-endian, row-major, quantised blocks left packed.
+    pub fn read_stored(&self, name: &str) -> Result<Vec<u8>, CheckpointError> {
+        let (entry, place) = self.find(name)?;
+        let read = || {
+            memory::reserve(&format!("the tensor \"{name}\""), entry.bytes, self.memory_limit)?;
+            let mut stored = Vec::with_capacity(entry.bytes as usize);
+            self.stream(entry, place, &mut |bytes| {
+                stored.extend_from_slice(bytes);
+                Ok(())
+            })?;
+            Ok(stored)
+        };
+        read().map_err(|fault: Fault| fault.of(name).at_path(self.format, self.path()))
+    }
+
     fn read_with<T>(&self, name: &str, decode: Decode<T>) -> Result<Vec<T>, CheckpointError> {
         let (entry, place) = self.find(name)?;
         let read = || {

@@ -1,0 +1,101 @@
+//! What the processor spends its time on, written so that the compiler turns it into vector instructions.
+//!
+//! Each kernel is plain Rust over slices; [`pulp`] compiles it for several instruction sets and picks one when it runs.
+//! Decoding one token is a chain of matrix-vector products, bound by memory: packed weights are multiplied as they are,
+//! by activations in single precision, so that nothing but the weights is rounded.
+
+mod attention;
+mod bend;
+mod dense;
+mod math;
+mod normal;
+mod packed;
+mod rotary;
+
+pub(crate) use attention::{Scoring, attend_one, masked_softmax};
+pub(crate) use bend::{bend, gated, soft_cap};
+pub(crate) use dense::{dense_bf16, dense_f32};
+pub(crate) use normal::{layer_norm, rms_norm};
+pub(crate) use packed::Packed;
+pub use packed::PackedKind;
+pub(crate) use rotary::rotate;
+
+/// Lanes of an accumulator: one AVX-512 register, two AVX2 ones.
+const LANES: usize = 16;
+
+/// Defines a function whose body is compiled for several instruction sets.
+macro_rules! kernel {
+    ($(#[$meta:meta])* fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $body:block) => {
+        $(#[$meta])*
+        fn $name<'a>($($argument: $kind),*) {
+            struct Kernel<'a>($($kind),*, std::marker::PhantomData<&'a ()>);
+            impl pulp::NullaryFnOnce for Kernel<'_> {
+                type Output = ();
+                #[inline(always)]
+                fn call(self) {
+                    let Kernel($($argument),*, _) = self;
+                    $body
+                }
+            }
+            pulp::Arch::new().dispatch(Kernel($($argument),*, std::marker::PhantomData::<&'a ()>));
+        }
+    };
+}
+pub(crate) use kernel;
+
+/// Sums the lanes pairwise.
+#[inline(always)]
+fn total(lanes: &[f32; LANES]) -> f32 {
+    let mut lanes = *lanes;
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// Σ aᵢbᵢ.
+#[inline(always)]
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a4, a_rest) = a.as_chunks::<{ 4 * LANES }>();
+    let (b4, b_rest) = b.as_chunks::<{ 4 * LANES }>();
+    let mut sums = [[0.0f32; LANES]; 4];
+    for (a, b) in a4.iter().zip(b4) {
+        for (part, sum) in sums.iter_mut().enumerate() {
+            for (i, sum) in sum.iter_mut().enumerate() {
+                *sum = a[part * LANES + i].mul_add(b[part * LANES + i], *sum);
+            }
+        }
+    }
+    let (a1, a_rest) = a_rest.as_chunks::<LANES>();
+    let (b1, b_rest) = b_rest.as_chunks::<LANES>();
+    for (a, b) in a1.iter().zip(b1) {
+        for (i, sum) in sums[0].iter_mut().enumerate() {
+            *sum = a[i].mul_add(b[i], *sum);
+        }
+    }
+    let mut sum = [0.0; LANES];
+    for (i, sum) in sum.iter_mut().enumerate() {
+        *sum = (sums[0][i] + sums[1][i]) + (sums[2][i] + sums[3][i]);
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    total(&sum) + rest
+}
+
+/// Calls `work(first row, rows of out)` on as many threads as there are, when there is enough to do.
+/// `cost` is the number of multiplications per entry of `out`.
+fn split_rows(out: &mut [f32], cost: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+    use rayon::prelude::*;
+    /// Multiplications that are worth waking a thread for: some ten microseconds.
+    const WORTH: usize = 100_000;
+    let threads = rayon::current_num_threads();
+    if threads < 2 || out.len() * cost < 2 * WORTH {
+        work(0, out);
+        return;
+    }
+    let share = out.len().div_ceil(threads).max(WORTH / cost.max(1)).max(1);
+    out.par_chunks_mut(share).enumerate().for_each(|(index, rows)| work(index * share, rows));
+}
