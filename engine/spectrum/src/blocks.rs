@@ -38,6 +38,10 @@ pub(crate) fn dots<T: Real>(a: &[T], b: &[T], len: usize) -> Mat<f64> {
 
 /// `to_j += scale · Σ_i weights[(i, j)] · basis_i`.
 pub(crate) fn add_combination<T: Real>(to: &mut [T], scale: f64, weights: MatRef<'_, f64>, basis: &[T], len: usize) {
+    combine(to, true, scale, weights, basis, len);
+}
+
+fn combine<T: Real>(to: &mut [T], add: bool, scale: f64, weights: MatRef<'_, f64>, basis: &[T], len: usize) {
     let (m, n) = (weights.nrows(), weights.ncols());
     if m == 0 || n == 0 {
         return;
@@ -49,14 +53,14 @@ pub(crate) fn add_combination<T: Real>(to: &mut [T], scale: f64, weights: MatRef
     rows_mut(to, n, len, len).par_col_chunks_mut(STRETCH).enumerate().for_each(|(index, to)| {
         let start = index * STRETCH;
         let width = to.ncols();
-        product(to, true, rows(&factors, n, m, m), rows(&basis[start..], m, width, len), Par::Seq);
+        product(to, add, rows(&factors, n, m, m), rows(&basis[start..], m, width, len), Par::Seq);
     });
 }
 
 /// `Σ_i weights[(i, j)] · basis_i` for every column `j`.
 pub(crate) fn combination<T: Real>(weights: MatRef<'_, f64>, basis: &[T], len: usize) -> Vec<T> {
     let mut result = vec![T::default(); weights.ncols() * len];
-    add_combination(&mut result, 1.0, weights, basis, len);
+    combine(&mut result, false, 1.0, weights, basis, len);
     result
 }
 

@@ -55,27 +55,38 @@ const BASIS_BYTES: usize = 256 << 20;
 /// Vectors beyond which the small eigenvalue problem costs more than a restart.
 const BASIS_VECTORS: usize = 200;
 
+/// Rounding errors grow in the direction of a Ritz vector in proportion to 1 / its residual (Paige 1976). From this
+/// share of √ε on the whole basis is cleaned in every step.
+const LOSS: f64 = 1.0;
+/// Vectors so short that cleaning the whole basis costs nothing to speak of.
+const SHORT: usize = 2048;
+
 /// Residual above which no accuracy of the values is believed.
 const LOOSEST_RESIDUAL: f64 = 0.05;
 
-/// How the values rose in the last steps, and how much further they will.
+/// A look at the values costs an eigenvalue problem: there is one after every this share of the applications.
+const LOOKS: usize = 12;
+/// … and at least this many steps, so that a rise is more than chance.
+const STEPS_BETWEEN: usize = 3;
+
+/// How the values rose between the last looks, and how much further they will.
 struct Progress {
     values: Vec<f64>,
     rises: Vec<f64>,
-    /// What the last two steps expected.
-    expected: [f64; 2],
+    /// What the last look expected.
+    expected: f64,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { values: Vec::new(), rises: Vec::new(), expected: [f64::INFINITY; 2] }
+        Self { values: Vec::new(), rises: Vec::new(), expected: f64::INFINITY }
     }
 }
 
 impl Progress {
-    /// Note the eigenvalues after a step. Gives the expected relative error of the top `k` singular values: Ritz
-    /// values rise geometrically, so the last rise and the ratio of the last two tell what is left. The worst of
-    /// three steps counts, because a value can rest for a step before a larger one appears. An estimate, no bound.
+    /// Note the eigenvalues. Gives the expected relative error of the top `k` singular values: Ritz values rise
+    /// geometrically, so the last rise and the ratio of the last two tell what is left. The worse of two looks
+    /// counts, because a value can rest before a larger one appears. An estimate, no bound.
     fn note(&mut self, values: &[f64], k: usize) -> f64 {
         let mut worst = 0.0_f64;
         let mut rises = Vec::with_capacity(k);
@@ -89,9 +100,7 @@ impl Progress {
         }
         self.values = values.to_vec();
         self.rises = rises;
-        let [before, last] = self.expected;
-        self.expected = [last, worst];
-        worst.max(last).max(before)
+        worst.max(std::mem::replace(&mut self.expected, worst))
     }
 }
 
@@ -121,15 +130,15 @@ impl<O: ?Sized> Normal<'_, O> {
         if self.on_outputs { self.op.apply(y, batch, x) } else { self.op.adjoint(y, batch, x) }
     }
 
-    fn both<T: Real>(&self, x: &[T]) -> Vec<T>
+    /// `MᵀM x` into `z`, with `y` for what is between.
+    fn both<T: Real>(&self, x: &[T], y: &mut Vec<T>, z: &mut Vec<T>)
     where
         O: LinearOp<T>,
     {
-        let mut y = vec![T::default(); x.len() / self.len * self.other];
-        self.half(x, &mut y);
-        let mut z = vec![T::default(); x.len()];
-        self.back(&y, &mut z);
-        z
+        y.resize(x.len() / self.len * self.other, T::default());
+        self.half(x, y);
+        z.resize(x.len(), T::default());
+        self.back(y, z);
     }
 }
 
@@ -148,41 +157,37 @@ impl<T: Real> Basis<T> {
     /// Subtract the basis' share from `block` and note it as the projection of the last vectors.
     ///
     /// In exact arithmetic only the vectors from `near` on have a share. They go first: what is large must be gone
-    /// before the rest is measured, or rounding errors in the basis grow from step to step.
-    fn project(&mut self, block: &mut [T], near: usize) {
+    /// before the rest is measured, or rounding errors in the basis grow from step to step. The others' shares are
+    /// rounding errors, and are left where they are unless `whole` is asked for.
+    fn project(&mut self, block: &mut [T], near: usize, whole: bool) {
         let (m, b) = (self.count(), block.len() / self.len);
-        let last = &self.vectors[near * self.len..];
-        let large = dots(last, block, self.len);
-        add_combination(block, -1.0, large.as_ref(), last, self.len);
-        let mut shares = dots(&self.vectors, block, self.len);
-        add_combination(block, -1.0, shares.as_ref(), &self.vectors, self.len);
-        for j in 0..b {
-            for i in near..m {
-                shares[(i, j)] += large[(i - near, j)];
+        let mut shares = Mat::zeros(m, b);
+        for pass in 0..2 {
+            let from = if pass == 1 && whole { 0 } else { near };
+            let basis = &self.vectors[from * self.len..];
+            let part = dots(basis, block, self.len);
+            add_combination(block, -1.0, part.as_ref(), basis, self.len);
+            for j in 0..b {
+                for i in from..m {
+                    shares[(i, j)] += part[(i - from, j)];
+                }
             }
         }
-        let mut projected = Mat::zeros(m, m);
-        let old = self.projected.nrows().min(m - b);
-        for j in 0..old {
-            for i in 0..old {
-                projected[(i, j)] = self.projected[(i, j)];
-            }
-        }
+        self.projected.resize_with(m, m, |_, _| 0.0);
         for j in 0..b {
             for i in 0..m {
-                projected[(i, m - b + j)] = shares[(i, j)];
-                projected[(m - b + j, i)] = shares[(i, j)];
+                self.projected[(i, m - b + j)] = shares[(i, j)];
+                self.projected[(m - b + j, i)] = shares[(i, j)];
             }
         }
         // Of the two roundings of the square at the corner take the mean.
         for j in 0..b {
             for i in 0..j {
                 let mean = 0.5 * (shares[(m - b + i, j)] + shares[(m - b + j, i)]);
-                projected[(m - b + i, m - b + j)] = mean;
-                projected[(m - b + j, m - b + i)] = mean;
+                self.projected[(m - b + i, m - b + j)] = mean;
+                self.projected[(m - b + j, m - b + i)] = mean;
             }
         }
-        self.projected = projected;
     }
 
     /// Random vectors beside the basis, orthonormal; fewer or none where there is no room.
@@ -230,8 +235,9 @@ pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
 
     let mut basis = Basis { vectors: Vec::new(), len, projected: Mat::zeros(0, 0) };
     let mut block = start(&normal, block_size, options)?;
-    let mut near = 0;
-    let mut applications = 0;
+    let (mut near, mut applications, mut look) = (0, 0, 0);
+    let (mut top, mut whole) = (f64::MIN_POSITIVE, len <= SHORT);
+    let (mut between, mut next) = (Vec::new(), Vec::new());
     let mut trace = Vec::new();
     let mut progress = Progress::default();
     let mut random = Random::new(options.seed, "krylov again");
@@ -239,37 +245,47 @@ pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
         ctl.check()?;
         let count = block.len() / len;
         basis.vectors.extend_from_slice(&block);
-        let mut next = normal.both(&block);
+        normal.both(&block, &mut between, &mut next);
         applications += count;
-        basis.project(&mut next, near);
+        basis.project(&mut next, near, whole);
         // Next time the blocks before this one have no share.
         near = basis.count() - count;
         let rest = dots(&next, &next, len);
-        let (values, vectors) = symmetric_eigen(basis.projected.as_ref())?;
-        let top = values[0].max(f64::MIN_POSITIVE);
-        trace.push(TraceStep { applications, sigma: top.sqrt() });
-
         let m = basis.count();
-        let residual = |i: usize| {
-            let quadratic =
-                |a: usize, b: usize| vectors[(m - count + a, i)] * rest[(a, b)] * vectors[(m - count + b, i)];
-            let square: f64 =
-                (0..count).flat_map(|a| (0..count).map(move |b| (a, b))).map(|(a, b)| quadratic(a, b)).sum();
-            // (MᵀM v − σ² v) / σ, against σ₁; a value that is zero to rounding is as good as it gets.
-            square.max(0.0).sqrt() / (values[i].max(T::EPSILON * top) * top).sqrt()
-        };
-        let largest = if m >= k { (0..k).map(residual).fold(0.0, f64::max) } else { f64::INFINITY };
-        let reached = largest <= 0.8 * options.tolerance
-            || progress.note(&values, k) <= options.accuracy && largest <= LOOSEST_RESIDUAL;
-        if reached || m >= len || applications >= options.max_applications {
-            break (values, vectors);
+        if !rest[(0, 0)].is_finite() {
+            return Err(SpectrumError::NotFinite);
         }
-        if m + block_size > cap {
-            // Keep half of the room, best Ritz vectors first: the rest of the Krylov space is rebuilt from them.
-            let kept = (cap / 2).max(k + block_size).min(m);
-            basis.vectors = combination(vectors.as_ref().subcols(0, kept), &basis.vectors, len);
-            basis.projected = Mat::from_fn(kept, kept, |i, j| if i == j { values[i] } else { 0.0 });
-            near = 0;
+        let full = m + block_size > cap;
+        if applications >= look || full || m >= len || applications >= options.max_applications {
+            look = applications + (applications / LOOKS).max(STEPS_BETWEEN * (block_size - 1));
+            let (values, vectors) = symmetric_eigen(basis.projected.as_ref())?;
+            top = values[0].max(f64::MIN_POSITIVE);
+            trace.push(TraceStep { applications, sigma: top.sqrt() });
+            // ‖MᵀM v − σ² v‖ of a Ritz pair.
+            let rests: Vec<f64> = (0..m)
+                .map(|i| {
+                    let last = |a: usize| vectors[(m - count + a, i)];
+                    let pairs = (0..count).flat_map(|a| (0..count).map(move |b| (a, b)));
+                    pairs.map(|(a, b)| last(a) * rest[(a, b)] * last(b)).sum::<f64>().max(0.0).sqrt()
+                })
+                .collect();
+            // Over σ, against σ₁; a value that is zero to rounding is as good as it gets.
+            let residual = |i: usize| rests[i] / (values[i].max(T::EPSILON * top) * top).sqrt();
+            let largest = if m >= k { (0..k).map(residual).fold(0.0, f64::max) } else { f64::INFINITY };
+            let reached = largest <= 0.8 * options.tolerance
+                || progress.note(&values, k) <= options.accuracy && largest <= LOOSEST_RESIDUAL;
+            if reached || m >= len || applications >= options.max_applications {
+                break (values, vectors);
+            }
+            let least = rests.iter().copied().fold(f64::INFINITY, f64::min);
+            whole = whole || full || least * T::EPSILON.sqrt() <= LOSS * T::EPSILON * top;
+            if full {
+                // Keep half of the room, best Ritz vectors first: the rest of the Krylov space is rebuilt from them.
+                let kept = (cap / 2).max(k + block_size).min(m);
+                basis.vectors = combination(vectors.as_ref().subcols(0, kept), &basis.vectors, len);
+                basis.projected = Mat::from_fn(kept, kept, |i, j| if i == j { values[i] } else { 0.0 });
+                near = 0;
+            }
         }
         let floor = 50.0 * T::EPSILON * top;
         let shortest = (0..count).map(|i| rest[(i, i)].max(0.0).sqrt()).fold(f64::INFINITY, f64::min);

@@ -10,6 +10,7 @@ mod error;
 pub(crate) mod gemm;
 mod layer;
 mod real;
+mod scratch;
 
 pub use affine::AffineOp;
 pub use chain::{Adjoint, Chain};

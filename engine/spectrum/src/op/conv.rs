@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use super::axis::{Axis, AxisSpec};
 use super::error::{GeometryError, checked_len, no_zero};
 use super::gemm::{all_threads, product, rows, rows_mut};
+use super::scratch::Scratch;
 use super::{Kernelled, LinearOp, Real};
 use crate::geometry::{Geometry, PaddingMode};
 use lanes::{from_lanes, gather, scatter, to_lanes};
@@ -37,6 +38,7 @@ pub struct ConvOp<T> {
     across: Axis,
     input: [usize; 2],
     simple: bool,
+    scratch: Scratch<T>,
 }
 
 impl<T: Real> ConvOp<T> {
@@ -106,6 +108,7 @@ impl<T: Real> ConvOp<T> {
             across,
             input: geometry.input,
             simple,
+            scratch: Scratch::default(),
         })
     }
 
@@ -161,13 +164,16 @@ impl<T: Real> ConvOp<T> {
         let per_block = self.rows_per_block(depth, batch);
         let columns = self.down.output * width;
         let y = rows_mut(y, self.group_out, columns, columns);
-        y.par_col_chunks_mut(per_block * width).enumerate().for_each_init(Vec::new, |block, (index, y)| {
-            let first = index * per_block;
-            let count = y.ncols() / width;
-            block.resize(depth * count * width, T::default());
-            self.gather_block(x, batch, first..first + count, block);
-            product(y, false, weight, rows(block, depth, count * width, count * width), Par::Seq);
-        });
+        y.par_col_chunks_mut(per_block * width).enumerate().for_each_init(
+            || self.scratch.take(0),
+            |block, (index, y)| {
+                let first = index * per_block;
+                let count = y.ncols() / width;
+                block.resize(depth * count * width);
+                self.gather_block(x, batch, first..first + count, block);
+                product(y, false, weight, rows(block, depth, count * width, count * width), Par::Seq);
+            },
+        );
     }
 
     /// One group: `x = scatter(Wᵀ · y)`, all in lanes. Threads share the input channels among them.
@@ -177,28 +183,31 @@ impl<T: Real> ConvOp<T> {
         let columns = self.down.output * width;
         let weight = self.group_weight(group);
         let share = self.group_in.div_ceil(rayon::current_num_threads()).clamp(1, 64.max(256 / (kh * kw)));
-        x.par_chunks_mut(share * lane).enumerate().for_each_init(Vec::new, |block, (index, x)| {
-            x.fill(T::default());
-            let (first, channels) = (index * share, x.len() / lane);
-            let part = channels * kh * kw;
-            // Columns of the kernel that belong to these channels.
-            let weight = rows(&weight[first * kh * kw..], self.group_out, part, depth);
-            let row = part * width * size_of::<T>();
-            let per_block = (BLOCK_BYTES / row.max(1)).clamp(1, self.down.output);
-            for start in (0..self.down.output).step_by(per_block) {
-                let count = per_block.min(self.down.output - start);
-                block.resize(part * count * width, T::default());
-                let outputs = rows(&y[start * width..], self.group_out, count * width, columns);
-                let target = rows_mut(block, part, count * width, count * width);
-                product(target, false, weight.transpose(), outputs, Par::Seq);
-                for (row, values) in block.chunks_exact(count * width).enumerate() {
-                    let (channel, tap) = (row / (kh * kw), row % (kh * kw));
-                    let target = &mut x[channel * lane..(channel + 1) * lane];
-                    let down = &self.down.source[tap / kw][start..start + count];
-                    scatter(values, self.input[1], batch, down, &self.across.runs[tap % kw], target);
+        x.par_chunks_mut(share * lane).enumerate().for_each_init(
+            || self.scratch.take(0),
+            |block, (index, x)| {
+                x.fill(T::default());
+                let (first, channels) = (index * share, x.len() / lane);
+                let part = channels * kh * kw;
+                // Columns of the kernel that belong to these channels.
+                let weight = rows(&weight[first * kh * kw..], self.group_out, part, depth);
+                let row = part * width * size_of::<T>();
+                let per_block = (BLOCK_BYTES / row.max(1)).clamp(1, self.down.output);
+                for start in (0..self.down.output).step_by(per_block) {
+                    let count = per_block.min(self.down.output - start);
+                    block.resize(part * count * width);
+                    let outputs = rows(&y[start * width..], self.group_out, count * width, columns);
+                    let target = rows_mut(block, part, count * width, count * width);
+                    product(target, false, weight.transpose(), outputs, Par::Seq);
+                    for (row, values) in block.chunks_exact(count * width).enumerate() {
+                        let (channel, tap) = (row / (kh * kw), row % (kh * kw));
+                        let target = &mut x[channel * lane..(channel + 1) * lane];
+                        let down = &self.down.source[tap / kw][start..start + count];
+                        scatter(values, self.input[1], batch, down, &self.across.runs[tap % kw], target);
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 
     /// `U · gather(V)ᵀ` of one group: `left` × `depth` numbers per pair of blocks.
@@ -221,8 +230,8 @@ impl<T: Real> LinearOp<T> for ConvOp<T> {
     }
 
     fn apply(&self, x: &[T], batch: usize, y: &mut [T]) {
-        let lanes = to_lanes(x, batch, self.pixels_in());
-        let mut out = vec![T::default(); y.len()];
+        let lanes = to_lanes(x, batch, self.pixels_in(), &self.scratch);
+        let mut out = self.scratch.take(y.len());
         let lane_in = self.group_in * self.pixels_in() * batch;
         let lane_out = self.group_out * self.pixels_out() * batch;
         for (group, (x, y)) in lanes.chunks_exact(lane_in).zip(out.chunks_exact_mut(lane_out)).enumerate() {
@@ -232,8 +241,8 @@ impl<T: Real> LinearOp<T> for ConvOp<T> {
     }
 
     fn adjoint(&self, y: &[T], batch: usize, x: &mut [T]) {
-        let lanes = to_lanes(y, batch, self.pixels_out());
-        let mut out = vec![T::default(); x.len()];
+        let lanes = to_lanes(y, batch, self.pixels_out(), &self.scratch);
+        let mut out = self.scratch.take(x.len());
         let lane_in = self.group_in * self.pixels_in() * batch;
         let lane_out = self.group_out * self.pixels_out() * batch;
         for (group, (y, x)) in lanes.chunks_exact(lane_out).zip(out.chunks_exact_mut(lane_in)).enumerate() {
@@ -266,7 +275,8 @@ impl<T: Real> Kernelled<T> for ConvOp<T> {
     }
 
     fn weight_gradient(&self, u: &[T], v: &[T], batch: usize) -> Vec<T> {
-        let (u, v) = (to_lanes(u, batch, self.pixels_out()), to_lanes(v, batch, self.pixels_in()));
+        let u = to_lanes(u, batch, self.pixels_out(), &self.scratch);
+        let v = to_lanes(v, batch, self.pixels_in(), &self.scratch);
         let (depth, columns) = (self.depth(), self.pixels_out() * batch);
         let mut gradient = vec![T::default(); self.weight.len()];
         let groups = u.chunks_exact(self.group_out * columns).zip(gradient.chunks_exact_mut(self.group_out * depth));

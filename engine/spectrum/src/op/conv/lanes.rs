@@ -1,19 +1,38 @@
 //! The inner layout of a convolution, (channel, row, column, batch), and what one tap reads and writes in it.
 
-use std::borrow::Cow;
+use std::ops::Deref;
 
 use rayon::prelude::*;
 
 use crate::op::Real;
 use crate::op::axis::Run;
+use crate::op::scratch::{Lease, Scratch};
+
+/// Vectors as (channel, pixel, batch).
+pub(super) enum Lanes<'a, T> {
+    /// A single vector is already so.
+    Same(&'a [T]),
+    /// A copy.
+    Turned(Lease<'a, T>),
+}
+
+impl<T> Deref for Lanes<'_, T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        match self {
+            Self::Same(x) => x,
+            Self::Turned(lanes) => lanes,
+        }
+    }
+}
 
 /// From one vector after the other to (channel, pixel, batch).
-pub(super) fn to_lanes<T: Real>(x: &[T], batch: usize, pixels: usize) -> Cow<'_, [T]> {
+pub(super) fn to_lanes<'a, T: Real>(x: &'a [T], batch: usize, pixels: usize, scratch: &'a Scratch<T>) -> Lanes<'a, T> {
     if batch <= 1 {
-        return Cow::Borrowed(x);
+        return Lanes::Same(x);
     }
     let len = x.len() / batch;
-    let mut lanes = vec![T::default(); x.len()];
+    let mut lanes = scratch.take(x.len());
     lanes.par_chunks_mut(pixels * batch).enumerate().for_each(|(channel, lane)| {
         for b in 0..batch {
             let plane = &x[b * len + channel * pixels..][..pixels];
@@ -22,7 +41,7 @@ pub(super) fn to_lanes<T: Real>(x: &[T], batch: usize, pixels: usize) -> Cow<'_,
             }
         }
     });
-    Cow::Owned(lanes)
+    Lanes::Turned(lanes)
 }
 
 /// Back to one vector after the other.
