@@ -6,15 +6,21 @@
 
 pub mod config;
 mod error;
+mod generate;
 pub mod hooks;
 mod kernels;
 mod model;
+mod sampling;
+mod score;
 mod tokenizer;
 pub mod weights;
 
 pub use config::Config;
 pub use error::{Error, Result};
+pub use generate::{Generation, Step, Stop, generate};
 pub use hooks::{HookPoint, Hooks, NoHooks, Site};
 pub use kernels::PackedKind;
 pub use model::{Cache, LanguageModel, Precision, Sequence};
+pub use sampling::{Sampler, Sampling};
+pub use score::{Score, logprobs, score};
 pub use tokenizer::{TextStream, Tokenizer};

@@ -1,5 +1,7 @@
 //! Exponentials that the compiler can vectorise.
 
+use super::{LANES, kernel};
+
 /// eˣ to about one unit in the last place; 0 far below zero, and finite far above.
 #[inline(always)]
 #[expect(clippy::excessive_precision, reason = "the two parts of ln 2 are exact as written")]
@@ -39,6 +41,33 @@ pub(super) fn silu(x: f32) -> f32 {
 pub(super) fn gelu_tanh(x: f32) -> f32 {
     let inner = 0.797_884_6 * 0.044_715_f32.mul_add(x * x * x, x);
     0.5 * x * (1.0 + tanh(inner))
+}
+
+kernel! {
+    fn sum_exp(values: &'a [f32], highest: f32, out: &'a mut f64) {
+        // A sum per lane, moved to double precision before it grows long.
+        let mut total = 0.0;
+        for part in values.chunks(64 * LANES) {
+            let (rows, rest) = part.as_chunks::<LANES>();
+            let mut sums = [0.0f32; LANES];
+            for row in rows {
+                for (sum, x) in sums.iter_mut().zip(row) {
+                    *sum += exp(x - highest);
+                }
+            }
+            total += sums.iter().map(|&sum| f64::from(sum)).sum::<f64>();
+            total += rest.iter().map(|x| f64::from(exp(x - highest))).sum::<f64>();
+        }
+        *out = total;
+    }
+}
+
+/// ln Σ eˣ.
+pub(crate) fn log_sum_exp(values: &[f32]) -> f32 {
+    let highest = values.iter().fold(f32::NEG_INFINITY, |highest, &x| highest.max(x));
+    let mut sum = 0.0;
+    sum_exp(values, highest, &mut sum);
+    (f64::from(highest) + sum.ln()) as f32
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod rotary;
 pub(crate) use attention::{Scoring, attend_one, masked_softmax};
 pub(crate) use bend::{bend, gated, soft_cap};
 pub(crate) use dense::{dense_bf16, dense_f32};
+pub(crate) use math::log_sum_exp;
 pub(crate) use normal::{layer_norm, rms_norm};
 pub(crate) use packed::Packed;
 pub use packed::PackedKind;

@@ -186,6 +186,29 @@ impl LanguageModel {
         self.logits(&resid)
     }
 
+    /// The residual stream `[T, d]` behind the last block; [`logits`](Self::logits) of any of its rows come from there.
+    pub fn forward_resid(&self, tokens: &[u32], cache: &mut Cache, hooks: &mut dyn Hooks) -> Result<Tensor> {
+        self.run(&mut [Sequence { tokens, cache, hooks }], None)
+    }
+
+    /// The residual streams `[T, d]` at `point` of several texts, read in one pass.
+    pub fn resid_batch(&self, texts: &[&[u32]], point: HookPoint) -> Result<Vec<Tensor>> {
+        self.check_point(point)?;
+        let mut caches: Vec<_> = texts.iter().map(|_| self.new_cache()).collect();
+        let mut quiet = vec![NoHooks; texts.len()];
+        let sequences = texts.iter().zip(&mut caches).zip(&mut quiet);
+        let mut sequences: Vec<_> =
+            sequences.map(|((tokens, cache), hooks)| Sequence { tokens, cache, hooks }).collect();
+        let all = self.run(&mut sequences, Some(point))?;
+        let mut at = 0;
+        let part = |text: &&[u32]| {
+            let part = all.narrow(0, at, text.len());
+            at += text.len();
+            part
+        };
+        Ok(texts.iter().map(part).collect::<candle_core::Result<_>>()?)
+    }
+
     /// The residual stream `[T, d]` at `point` for a text that begins with `tokens`. Blocks after it are not computed.
     pub fn resid(&self, tokens: &[u32], point: HookPoint) -> Result<Tensor> {
         self.check_point(point)?;
