@@ -9,7 +9,10 @@
 //! `A_j` the largest activation of feature `j` on a reference corpus, `α` the strength.
 
 mod error;
+pub mod find;
 pub mod intervene;
+pub mod metrics;
+pub mod quality;
 pub mod sae;
 
 pub use error::{Result, SteerError};
