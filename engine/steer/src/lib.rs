@@ -10,9 +10,11 @@
 
 mod error;
 pub mod find;
+pub mod harvest;
 pub mod intervene;
 pub mod metrics;
 pub mod quality;
 pub mod sae;
+pub mod train;
 
 pub use error::{Result, SteerError};

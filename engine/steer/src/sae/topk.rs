@@ -1,6 +1,8 @@
 //! The k largest of every row.
 
-use candle_core::{Device, Tensor};
+use std::cmp::Ordering;
+
+use candle_core::{DType, Device, Tensor, WithDType};
 use rayon::prelude::*;
 
 use crate::Result;
@@ -11,10 +13,19 @@ pub(crate) fn keep_largest(p: &Tensor, k: usize) -> Result<Tensor> {
     if k >= width || rows == 0 {
         return Ok(p.clone());
     }
-    let mut values = p.flatten_all()?.to_vec1::<f32>()?;
+    if p.dtype() == DType::F64 {
+        return kept::<f64>(p, k);
+    }
+    kept::<f32>(p, k)
+}
+
+fn kept<T: WithDType + PartialOrd>(p: &Tensor, k: usize) -> Result<Tensor> {
+    let (rows, width) = p.dims2()?;
+    let mut values = p.flatten_all()?.to_vec1::<T>()?;
     values.par_chunks_mut(width).for_each(|row| {
         let mut scratch = row.to_vec();
-        let (larger, kth, _) = scratch.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
+        let (larger, kth, _) =
+            scratch.select_nth_unstable_by(k - 1, |a, b| b.partial_cmp(a).unwrap_or(Ordering::Equal));
         let kth = *kth;
         // Places left for values equal to the k-th.
         let mut ties = k - larger.iter().filter(|&&value| value > kth).count();
@@ -22,7 +33,7 @@ pub(crate) fn keep_largest(p: &Tensor, k: usize) -> Result<Tensor> {
             if *value == kth && ties > 0 {
                 ties -= 1;
             } else if *value <= kth {
-                *value = 0.0;
+                *value = T::zero();
             }
         }
     });
