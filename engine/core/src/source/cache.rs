@@ -1,5 +1,6 @@
 //! The folder where fetched and unpacked files are kept.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,30 +11,55 @@ use crate::atomic::{self, WriteError};
 pub type Embedded = (&'static str, &'static str, &'static [u8]);
 
 /// The cache folder, what ships inside Plumb, and where downloads come from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Cache {
     folder: PathBuf,
     embedded: &'static [Embedded],
     pub(super) hub: String,
     pub(super) packages: String,
     pub(super) patience: Duration,
+    pub(super) token: Option<String>,
+}
+
+impl fmt::Debug for Cache {
+    /// Without the token: it must not reach a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { folder, hub, packages, .. } = self;
+        f.debug_struct("Cache")
+            .field("folder", folder)
+            .field("hub", hub)
+            .field("packages", packages)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Cache {
-    /// A cache in `folder`, which is made when it is needed. `HF_ENDPOINT` and `PLUMB_PYPI` in the environment
-    /// name mirrors of the Hugging Face hub and of the Python package index.
+    /// A cache in `folder`, which is made when it is needed.
+    ///
+    /// `HF_ENDPOINT` in the environment names a mirror of the Hugging Face hub; `PLUMB_PACKAGE_INDEX`, or pip's own
+    /// `PIP_INDEX_URL`, one of the Python package index. The token for private repositories is `HF_TOKEN`, or what
+    /// `hf auth login` has stored.
     pub fn new(folder: impl Into<PathBuf>, embedded: &'static [Embedded]) -> Self {
-        let address = |variable: &str, usual: &str| {
-            let address = std::env::var(variable).unwrap_or_else(|_unset| usual.to_owned());
-            address.trim_end_matches('/').to_owned()
+        let address = |variables: &[&str], usual: &str| {
+            let given =
+                variables.iter().find_map(|name| std::env::var(name).ok().filter(|text| !text.trim().is_empty()));
+            given.unwrap_or_else(|| usual.to_owned()).trim().trim_end_matches('/').to_owned()
         };
         Self {
             folder: folder.into(),
             embedded,
-            hub: address("HF_ENDPOINT", "https://huggingface.co"),
-            packages: address("PLUMB_PYPI", "https://pypi.org"),
+            hub: address(&["HF_ENDPOINT"], "https://huggingface.co"),
+            packages: address(&["PLUMB_PACKAGE_INDEX", "PIP_INDEX_URL"], "https://pypi.org/simple"),
             patience: Duration::from_secs(30),
+            token: token(),
         }
+    }
+
+    /// Show this token to the hub instead of the user's own, or none.
+    #[must_use]
+    pub fn with_token(mut self, token: Option<&str>) -> Self {
+        self.token = token.map(str::to_owned);
+        self
     }
 
     /// Where the user's system keeps caches; `None` where it has no such place.
@@ -86,4 +112,17 @@ impl Cache {
 pub(super) fn make_folder_of(path: &Path) -> Result<(), WriteError> {
     let folder = path.parent().unwrap_or(path);
     std::fs::create_dir_all(folder).map_err(|source| WriteError::new(folder, source))
+}
+
+/// The user's token for the hub: from the environment, or from where the hub's own tools keep it.
+fn token() -> Option<String> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
+    let stored = || {
+        let folder = variable("HF_HOME").map(PathBuf::from);
+        let folder = folder.or_else(|| Some(directories::BaseDirs::new()?.home_dir().join(".cache/huggingface")))?;
+        std::fs::read_to_string(folder.join("token")).ok()
+    };
+    let token = variable("HF_TOKEN").or_else(stored)?.trim().to_owned();
+    // Anything else could not be sent in a header.
+    (!token.is_empty() && token.chars().all(|c| c.is_ascii_graphic())).then_some(token)
 }

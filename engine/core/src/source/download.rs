@@ -23,6 +23,10 @@ pub(super) struct Request<'a> {
     pub(super) place: &'a Path,
     /// How long the other side may be silent.
     pub(super) patience: Duration,
+    /// Shown to this host only, not to where it redirects.
+    pub(super) token: Option<&'a str>,
+    /// The form of the answer that is asked for.
+    pub(super) accept: Option<&'a str>,
 }
 
 pub(super) type Headers = HashMap<String, String>;
@@ -44,7 +48,9 @@ const LARGEST_TEXT: usize = 64 << 20;
 
 pub(super) fn host_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split('/').next().unwrap_or(rest)
+    let host = rest.split('/').next().unwrap_or(rest);
+    // An address can carry a name and a password.
+    host.rsplit_once('@').map_or(host, |(_, host)| host)
 }
 
 impl Request<'_> {
@@ -54,8 +60,11 @@ impl Request<'_> {
 
     fn refused(&self, status: u16) -> SourceError {
         let reason = match status {
+            401 | 403 if self.token.is_some() => {
+                "your token does not open it: accept its licence in a browser, or use a token with access"
+            }
             401 | 403 => {
-                "private, or its licence must be accepted first: download it in a browser and open it by its path"
+                "private, or its licence must be accepted first: set HF_TOKEN to your access token, or download it in a browser and open it by its path"
             }
             404 | 410 => "there is no such file",
             429 => "too many requests: try again later",
@@ -80,6 +89,9 @@ impl Request<'_> {
     fn start(&self, head: bool, from: u64, follow: bool) -> Result<Receiver<Piece>, SourceError> {
         let (out, pieces) = bounded(4);
         let agent: ureq::Agent = ureq::Agent::config_builder()
+            .tls_config(ureq::tls::TlsConfig::builder().root_certs(certificates()).build())
+            // A renamed repository is found at the same host; a file's store elsewhere must not see the token.
+            .redirect_auth_headers(ureq::config::RedirectAuthHeaders::SameHost)
             .http_status_as_error(false)
             .max_redirects(if follow { 10 } else { 0 })
             .max_redirects_will_error(false)
@@ -93,6 +105,14 @@ impl Request<'_> {
             .into();
         let request = if head { agent.head(self.url) } else { agent.get(self.url) };
         let request = request.header("accept-encoding", "identity");
+        let request = match self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        };
+        let request = match self.accept {
+            Some(accept) => request.header("accept", accept),
+            None => request,
+        };
         let request = if from > 0 { request.header("range", format!("bytes={from}-")) } else { request };
         std::thread::Builder::new()
             .name("plumb-download".to_owned())
@@ -117,6 +137,18 @@ impl Request<'_> {
             }
         }
     }
+}
+
+/// Whom to trust: the certificates of `SSL_CERT_FILE` where the user's network brings its own, otherwise the usual.
+fn certificates() -> ureq::tls::RootCerts {
+    let own = std::env::var_os("SSL_CERT_FILE").and_then(|path| fs::read(path).ok()).unwrap_or_default();
+    let own: Vec<_> = ureq::tls::parse_pem(&own)
+        .filter_map(|item| match item {
+            Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if own.is_empty() { ureq::tls::RootCerts::WebPki } else { ureq::tls::RootCerts::new_with_certs(&own) }
 }
 
 fn transfer(

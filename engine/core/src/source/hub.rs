@@ -32,8 +32,10 @@ pub(super) fn fetch(
     let api = ApiBuilder::from_cache(store.clone()).with_token(None).with_endpoint(cache.hub.clone()).build();
     let url = api.map_err(|error| answer(&cache.hub, error.to_string()))?.repo(repo).url(file);
 
+    let token = cache.token.as_deref();
+    let ask = |url| Request { url, place, patience: cache.patience, token, accept: None };
     ctl.progress(format!("Asking {} for {file}", host_of(&url)), 0, None);
-    let head = download::head(&Request { url: &url, place, patience: cache.patience }, ctl)?;
+    let head = download::head(&ask(&url), ctl)?;
     let header = |names: &[&str]| {
         let found =
             names.iter().find_map(|name| head.get(*name)).map(|text| text.trim_start_matches("W/").trim_matches('"'));
@@ -53,8 +55,7 @@ pub(super) fn fetch(
     let blob = kept.blob_path(&etag);
     if !blob.is_file() {
         make_folder_of(&blob)?;
-        let request = Request { url: &url, place, patience: cache.patience };
-        download::fetch(&request, ctl, file, &blob, size, sha256.as_deref())?;
+        download::fetch(&ask(&url), ctl, file, &blob, size, sha256.as_deref())?;
     }
     let snapshot = kept.pointer_path(&commit).join(file);
     make_folder_of(&snapshot)?;

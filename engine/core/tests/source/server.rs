@@ -31,6 +31,11 @@ pub struct Server {
     pub requests: Arc<AtomicUsize>,
 }
 
+/// Paths that begin so are answered only to those who show [`TOKEN`], and refused with status 401 otherwise.
+pub const PRIVATE: &str = "/plumb-test/private";
+/// The token that opens private paths. Paths that do not need it refuse whoever shows it.
+pub const TOKEN: &str = "hf_test";
+
 impl Server {
     /// Serve `files`: path, headers to add, body.
     pub fn start(manner: Manner, files: Vec<(String, String, Vec<u8>)>) -> Self {
@@ -66,12 +71,13 @@ fn answer(
 ) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let first = lines.next().unwrap_or(Ok(String::new()))?;
-    let mut from = 0;
+    let (mut from, mut token) = (0, false);
     for line in lines {
         let line = line?.to_lowercase();
         if line.is_empty() {
             break;
         }
+        token |= line == format!("authorization: bearer {TOKEN}");
         if let Some(range) = line.strip_prefix("range: bytes=") {
             from = range.trim_end_matches('-').parse().unwrap();
         }
@@ -81,6 +87,13 @@ fn answer(
     let Some((_, extra, body)) = files.iter().find(|(name, _, _)| name == path) else {
         return write!(stream, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     };
+    if path.starts_with(PRIVATE) != token {
+        return write!(stream, "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    }
+    if let Some(place) = extra.strip_prefix("redirect: ") {
+        // As the hub does: what it says of the file stands in the redirect.
+        return write!(stream, "HTTP/1.1 302 Found\r\nlocation: {place}content-length: 0\r\nconnection: close\r\n\r\n");
+    }
     let partial = from > 0 && manner != Manner::CutOnceAndNoRanges;
     let body = if partial { &body[from..] } else { &body[..] };
     let status = if partial { "206 Partial Content" } else { "200 OK" };
