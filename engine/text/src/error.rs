@@ -85,6 +85,9 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// A model that cannot be found or fetched.
+    #[error(transparent)]
+    Source(#[from] plumb_core::source::SourceError),
     /// A checkpoint file is damaged.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -137,7 +140,7 @@ pub enum Error {
 impl From<Error> for plumb_core::Error {
     fn from(error: Error) -> Self {
         match error {
-            Error::Cancelled(_) => Self::Cancelled,
+            Error::Cancelled(_) | Error::Source(plumb_core::source::SourceError::Cancelled(_)) => Self::Cancelled,
             other => Self::failed(&other),
         }
     }

@@ -8,10 +8,12 @@ pub mod config;
 mod error;
 mod generate;
 pub mod hooks;
+pub mod job;
 mod kernels;
 mod model;
 mod sampling;
 mod score;
+pub mod source;
 mod tokenizer;
 pub mod weights;
 

@@ -67,6 +67,7 @@ pub struct Sampler {
     candidates: Vec<(f32, u32)>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "sorting asks for references")]
 /// More probable first; equals by their number, so that the order is never left to chance.
 fn by_logit(a: &(f32, u32), b: &(f32, u32)) -> Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))

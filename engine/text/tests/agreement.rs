@@ -1,5 +1,7 @@
 //! The decoder against Hugging Face transformers, on tiny checkpoints of every family.
 
+#![allow(clippy::unwrap_used, reason = "a test may end here")]
+
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};

@@ -1,5 +1,7 @@
 //! Models that do not fit together: the error names what, where, expected and found.
 
+#![allow(clippy::unwrap_used, reason = "a test may end here")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

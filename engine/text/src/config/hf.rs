@@ -236,7 +236,7 @@ fn gemma(fields: &Fields<'_>, family: Family) -> Text<Config> {
     let rope = |window: Option<usize>| if window.is_some() { local } else { global };
     let blocks = windows.into_iter().map(|window| BlockKind { window, rope: Some(rope(window)) }).collect();
     let scalar = fields.number("query_pre_attn_scalar")?.unwrap_or(256.0);
-    if !(scalar > 0.0) {
+    if scalar <= 0.0 || scalar.is_nan() {
         return Err(format!("“query_pre_attn_scalar” is {scalar}, which is not positive"));
     }
     let (attention_cap, final_cap) = if third { (None, None) } else { (Some(50.0), Some(30.0)) };

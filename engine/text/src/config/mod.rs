@@ -102,6 +102,7 @@ pub struct BlockKind {
 
 /// A decoder's description.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent property of a checkpoint")]
 pub struct Config {
     /// The layout.
     pub family: Family,

@@ -45,7 +45,7 @@ fn pieces(values: &mut [f32], work: impl Fn(&mut [f32]) + Sync) {
     if values.len() < 2 * WORTH {
         work(values);
     } else {
-        values.par_chunks_mut(WORTH).for_each(|values| work(values));
+        values.par_chunks_mut(WORTH).for_each(&work);
     }
 }
 

@@ -2,36 +2,51 @@
 
 use half::bf16;
 
-use super::{LANES, dot, kernel, split_rows, total};
+use super::{LANES, lane_kernel, split_rows};
 
-kernel! {
-    fn rows_f32(matrix: &'a [f32], x: &'a [f32], out: &'a mut [f32]) {
+/// Lanes that are summed side by side, so that additions need not wait for each other.
+const SIDES: usize = 4;
+
+lane_kernel! {
+    fn rows_f32(lanes; matrix: &'a [f32], x: &'a [f32], out: &'a mut [f32]) {
+        let (x_lanes, x_rest) = x.as_chunks::<LANES>();
         for (row, out) in matrix.chunks_exact(x.len()).zip(out) {
-            *out = dot(row, x);
+            let (row, rest) = row.as_chunks::<LANES>();
+            let mut sums = [lanes.splat(0.0); SIDES];
+            let (rows4, row) = row.as_chunks::<SIDES>();
+            let (x4, x_lanes) = x_lanes.as_chunks::<SIDES>();
+            for (w, x) in rows4.iter().zip(x4) {
+                for side in 0..SIDES {
+                    sums[side] = lanes.mul_add(lanes.load(&w[side]), lanes.load(&x[side]), sums[side]);
+                }
+            }
+            for (w, x) in row.iter().zip(x_lanes) {
+                sums[0] = lanes.mul_add(lanes.load(w), lanes.load(x), sums[0]);
+            }
+            let rest: f32 = rest.iter().zip(x_rest).map(|(w, x)| w * x).sum();
+            *out = sums.into_iter().map(|sum| lanes.sum(sum)).sum::<f32>() + rest;
         }
     }
 }
 
-kernel! {
-    fn rows_bf16(matrix: &'a [bf16], x: &'a [f32], out: &'a mut [f32]) {
-        let wide = |bits: bf16| f32::from_bits(u32::from(bits.to_bits()) << 16);
+lane_kernel! {
+    fn rows_bf16(lanes; matrix: &'a [bf16], x: &'a [f32], out: &'a mut [f32]) {
+        let (x_lanes, x_rest) = x.as_chunks::<LANES>();
         for (row, out) in matrix.chunks_exact(x.len()).zip(out) {
-            let (w2, w_rest) = row.as_chunks::<{ 2 * LANES }>();
-            let (x2, x_rest) = x.as_chunks::<{ 2 * LANES }>();
-            let (mut even, mut odd) = ([0.0f32; LANES], [0.0f32; LANES]);
-            for (w, x) in w2.iter().zip(x2) {
-                for i in 0..LANES {
-                    even[i] = wide(w[i]).mul_add(x[i], even[i]);
-                }
-                for i in 0..LANES {
-                    odd[i] = wide(w[LANES + i]).mul_add(x[LANES + i], odd[i]);
+            let (row, rest) = row.as_chunks::<LANES>();
+            let mut sums = [lanes.splat(0.0); SIDES];
+            let (rows4, row) = row.as_chunks::<SIDES>();
+            let (x4, x_lanes) = x_lanes.as_chunks::<SIDES>();
+            for (w, x) in rows4.iter().zip(x4) {
+                for side in 0..SIDES {
+                    sums[side] = lanes.mul_add(lanes.widen(&w[side]), lanes.load(&x[side]), sums[side]);
                 }
             }
-            for i in 0..LANES {
-                even[i] += odd[i];
+            for (w, x) in row.iter().zip(x_lanes) {
+                sums[0] = lanes.mul_add(lanes.widen(w), lanes.load(x), sums[0]);
             }
-            let rest: f32 = w_rest.iter().zip(x_rest).map(|(&w, x)| wide(w) * x).sum();
-            *out = total(&even) + rest;
+            let rest: f32 = rest.iter().zip(x_rest).map(|(w, x)| w.to_f32() * x).sum();
+            *out = sums.into_iter().map(|sum| lanes.sum(sum)).sum::<f32>() + rest;
         }
     }
 }

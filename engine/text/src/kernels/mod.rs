@@ -4,9 +4,12 @@
 //! Decoding one token is a chain of matrix-vector products, bound by memory: packed weights are multiplied as they are,
 //! by activations in single precision, so that nothing but the weights is rounded.
 
+#![allow(clippy::inline_always, reason = "a body that is not inlined is compiled without the chosen instruction set")]
+
 mod attention;
 mod bend;
 mod dense;
+mod lanes;
 mod math;
 mod normal;
 mod packed;
@@ -28,6 +31,7 @@ const LANES: usize = 16;
 macro_rules! kernel {
     ($(#[$meta:meta])* fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $body:block) => {
         $(#[$meta])*
+        #[allow(clippy::too_many_arguments, reason = "plain slices and sizes")]
         fn $name<'a>($($argument: $kind),*) {
             struct Kernel<'a>($($kind),*, std::marker::PhantomData<&'a ()>);
             impl pulp::NullaryFnOnce for Kernel<'_> {
@@ -44,19 +48,23 @@ macro_rules! kernel {
 }
 pub(crate) use kernel;
 
-/// Sums the lanes pairwise.
-#[inline(always)]
-fn total(lanes: &[f32; LANES]) -> f32 {
-    let mut lanes = *lanes;
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] += lanes[i + width];
+/// Defines a function whose body works on [`lanes::Lanes`], called `$lanes` in it.
+macro_rules! lane_kernel {
+    (fn $name:ident($lanes:ident; $($argument:ident: $kind:ty),* $(,)?) $body:block) => {
+        fn $name<'a>($($argument: $kind),*) {
+            struct Kernel<'a>($($kind),*, std::marker::PhantomData<&'a ()>);
+            impl $crate::kernels::lanes::OnLanes for Kernel<'_> {
+                #[inline(always)]
+                fn run<L: $crate::kernels::lanes::Lanes>(self, $lanes: L) {
+                    let Kernel($($argument),*, _) = self;
+                    $body
+                }
+            }
+            $crate::kernels::lanes::on_lanes(Kernel($($argument),*, std::marker::PhantomData::<&'a ()>));
         }
-        width /= 2;
-    }
-    lanes[0]
+    };
 }
+pub(crate) use lane_kernel;
 
 /// Σ aᵢbᵢ.
 #[inline(always)]
@@ -78,12 +86,11 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
             *sum = a[i].mul_add(b[i], *sum);
         }
     }
-    let mut sum = [0.0; LANES];
-    for (i, sum) in sum.iter_mut().enumerate() {
-        *sum = (sums[0][i] + sums[1][i]) + (sums[2][i] + sums[3][i]);
+    let mut sum = 0.0;
+    for i in 0..LANES {
+        sum += (sums[0][i] + sums[1][i]) + (sums[2][i] + sums[3][i]);
     }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    total(&sum) + rest
+    sum + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
 /// Calls `work(first row, rows of out)` on as many threads as there are, when there is enough to do.

@@ -3,7 +3,7 @@
 use half::f16;
 use rayon::prelude::*;
 
-use super::{LANES, kernel, split_rows, total};
+use super::{LANES, kernel, lane_kernel, split_rows};
 
 /// Weights in a block.
 const BLOCK: usize = 2 * LANES;
@@ -55,52 +55,42 @@ pub(crate) struct Packed {
     width: usize,
 }
 
-kernel! {
-    fn rows_four(codes: &'a [[u8; LANES]], scales: &'a [[f32; 2]], x: &'a [[f32; BLOCK]], sums: &'a [f32], out: &'a mut [f32]) {
+lane_kernel! {
+    fn rows_four(lanes; codes: &'a [[u8; LANES]], scales: &'a [[f32; 2]], x: &'a [[f32; LANES]], sums: &'a [f32], out: &'a mut [f32]) {
+        let (x, _) = x.as_chunks::<2>();
         let blocks = x.len();
-        for (row, out) in out.iter_mut().enumerate() {
-            let codes = &codes[row * blocks..(row + 1) * blocks];
-            let scales = &scales[row * blocks..(row + 1) * blocks];
-            let mut lanes = [0.0f32; LANES];
+        let rows = codes.chunks_exact(blocks).zip(scales.chunks_exact(blocks));
+        for ((codes, scales), out) in rows.zip(out) {
+            let mut sum = lanes.splat(0.0);
             let mut lowest = 0.0f32;
-            for (((codes, &[scale, low]), x), &sum) in codes.iter().zip(scales).zip(x).zip(sums) {
-                let mut part = [0.0f32; LANES];
-                for i in 0..LANES {
-                    part[i] = f32::from(codes[i] & 15) * x[i];
-                }
-                for i in 0..LANES {
-                    part[i] = f32::from(codes[i] >> 4).mul_add(x[LANES + i], part[i]);
-                }
-                for i in 0..LANES {
-                    lanes[i] = part[i].mul_add(scale, lanes[i]);
-                }
-                lowest = low.mul_add(sum, lowest);
+            for (((codes, &[scale, low]), x), block_sum) in codes.iter().zip(scales).zip(x).zip(sums) {
+                let [first, second] = lanes.nibbles(codes);
+                let part = lanes.mul(first, lanes.load(&x[0]));
+                let part = lanes.mul_add(second, lanes.load(&x[1]), part);
+                sum = lanes.mul_add(part, lanes.splat(scale), sum);
+                lowest += low * block_sum;
             }
-            *out = total(&lanes) + lowest;
+            *out = lanes.sum(sum) + lowest;
         }
     }
 }
 
-kernel! {
-    fn rows_eight(codes: &'a [[i8; BLOCK]], scales: &'a [f32], x: &'a [[f32; BLOCK]], out: &'a mut [f32]) {
+lane_kernel! {
+    fn rows_eight(lanes; codes: &'a [[i8; BLOCK]], scales: &'a [f32], x: &'a [[f32; LANES]], out: &'a mut [f32]) {
+        let (x, _) = x.as_chunks::<2>();
         let blocks = x.len();
-        for (row, out) in out.iter_mut().enumerate() {
-            let codes = &codes[row * blocks..(row + 1) * blocks];
-            let scales = &scales[row * blocks..(row + 1) * blocks];
-            let mut lanes = [0.0f32; LANES];
+        let rows = codes.chunks_exact(blocks).zip(scales.chunks_exact(blocks));
+        for ((codes, scales), out) in rows.zip(out) {
+            let mut sum = lanes.splat(0.0);
             for ((codes, &scale), x) in codes.iter().zip(scales).zip(x) {
-                let mut part = [0.0f32; LANES];
-                for i in 0..LANES {
-                    part[i] = f32::from(codes[i]) * x[i];
+                let (codes, _) = codes.as_chunks::<LANES>();
+                let mut part = lanes.splat(0.0);
+                for (codes, x) in codes.iter().zip(x) {
+                    part = lanes.mul_add(lanes.signed(codes), lanes.load(x), part);
                 }
-                for i in 0..LANES {
-                    part[i] = f32::from(codes[LANES + i]).mul_add(x[LANES + i], part[i]);
-                }
-                for i in 0..LANES {
-                    lanes[i] = part[i].mul_add(scale, lanes[i]);
-                }
+                sum = lanes.mul_add(part, lanes.splat(scale), sum);
             }
-            *out = total(&lanes);
+            *out = lanes.sum(sum);
         }
     }
 }
@@ -196,11 +186,11 @@ impl Packed {
 
     /// `out` = matrix·`x`.
     pub fn multiply(&self, x: &[f32], out: &mut [f32]) {
-        let (x, _) = x.as_chunks::<BLOCK>();
-        let blocks = x.len();
+        let blocks = self.width / BLOCK;
+        let sums: Vec<f32> = x.chunks_exact(BLOCK).map(|x| x.iter().sum()).collect();
+        let (x, _) = x.as_chunks::<LANES>();
         match &self.codes {
             Codes::Four { codes, scales } => {
-                let sums: Vec<f32> = x.iter().map(|x| x.iter().sum()).collect();
                 split_rows(out, self.width, |first, out| {
                     let range = first * blocks..(first + out.len()) * blocks;
                     rows_four(&codes[range.clone()], &scales[range], x, &sums, out);

@@ -10,9 +10,12 @@ use crate::kernels::{Scoring, attend_one, masked_softmax, rms_norm, rotate};
 /// Sizes of a block's attention.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heads {
-    pub heads: usize,
-    pub kv_heads: usize,
-    pub head_dim: usize,
+    /// Query heads.
+    pub queries: usize,
+    /// Key and value heads.
+    pub keys: usize,
+    /// Width of each.
+    pub width: usize,
 }
 
 /// Cosine and sine of the new positions' angles, each `[T, D/2]`.
@@ -45,7 +48,7 @@ impl Heads {
     }
 
     fn split_fast(&self, rows: &Tensor, norms: Option<&(Normal, Normal)>, angles: Option<&Angles>) -> Result<Split> {
-        let Self { heads, kv_heads, head_dim } = *self;
+        let Self { queries: heads, keys: kv_heads, width: head_dim } = *self;
         let count = rows.dim(0)?;
         let (d_q, d_kv) = (heads * head_dim, kv_heads * head_dim);
         let (mut queries, mut keys) = (vec![0.0; count * d_q], vec![0.0; count * d_kv]);
@@ -102,7 +105,7 @@ impl Heads {
         norms: Option<&(Normal, Normal)>,
         angles: Option<&Angles>,
     ) -> Result<Split> {
-        let Self { heads, kv_heads, head_dim } = *self;
+        let Self { queries: heads, keys: kv_heads, width: head_dim } = *self;
         let count = rows.dim(0)?;
         let (d_q, d_kv) = (heads * head_dim, kv_heads * head_dim);
         let mut queries = rows.narrow(1, 0, d_q)?.reshape((count, heads, head_dim))?;
@@ -130,7 +133,7 @@ impl Heads {
         scoring: Scoring,
         fast: bool,
     ) -> Result<Tensor> {
-        let Self { heads, kv_heads, head_dim } = *self;
+        let Self { queries: heads, keys: kv_heads, width: head_dim } = *self;
         let count = queries.dim(1)?;
         if fast && count == 1 {
             let mixed = cpu::with::<f32, _>(queries, |queries| {

@@ -52,7 +52,9 @@ impl Loader<'_> {
     fn norm(&self, name: &str, width: usize) -> Result<Normal> {
         let mut weight = self.weights.numbers(&format!("{name}.weight"), &[width])?;
         if self.config.norm == Norm::RmsPlusOne {
-            weight.iter_mut().for_each(|weight| *weight += 1.0);
+            for weight in &mut weight {
+                *weight += 1.0;
+            }
         }
         let weight = Tensor::from_vec(weight, width, self.device)?;
         let bias = match self.config.norm {
@@ -141,7 +143,7 @@ impl Loader<'_> {
         let config = self.config;
         let (d, m, d_q, d_kv) = (config.d_model, config.d_mlp, config.d_q(), config.d_kv());
         let kind = config.blocks[index];
-        let heads = Heads { heads: config.heads, kv_heads: config.kv_heads, head_dim: config.head_dim };
+        let heads = Heads { queries: config.heads, keys: config.kv_heads, width: config.head_dim };
         let scoring = Scoring {
             scale: config.attention_scale as f32,
             cap: config.attention_cap.map(|cap| cap as f32),
