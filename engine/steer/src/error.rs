@@ -114,8 +114,8 @@ pub enum SteerError {
 
 impl SteerError {
     /// A file that could not be read.
-    pub(crate) fn read(path: &std::path::Path, reason: impl ToString) -> Self {
-        Self::Read { path: path.to_path_buf(), reason: reason.to_string() }
+    pub(crate) fn read(path: &std::path::Path, reason: impl std::fmt::Display) -> Self {
+        Self::Read { path: path.to_path_buf(), reason: format!("{reason}") }
     }
 }
 

@@ -266,7 +266,9 @@ mod tests {
     fn an_epoch_gives_every_row_once() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = ActivationStore::create(folder.path(), 1, 10, "x").unwrap();
-        (0..60).for_each(|text| store.push_text(&[text as f32]).unwrap());
+        for text in 0..60 {
+            store.push_text(&[text as f32]).unwrap();
+        }
         store.finish().unwrap();
         let draw = |seed| {
             let mut batches = store.batches(20, 2, seed).unwrap();

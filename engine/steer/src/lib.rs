@@ -8,13 +8,16 @@
 //! `D(z) = z W_dec + b_dec` the reconstruction, `d_j` the decoder vector of feature `j`, `u_j = d_j / ‖d_j‖`,
 //! `A_j` the largest activation of feature `j` on a reference corpus, `α` the strength.
 
+mod attached;
 mod error;
 pub mod find;
 pub mod harvest;
+pub mod index;
 pub mod intervene;
 pub mod metrics;
 pub mod quality;
 pub mod sae;
 pub mod train;
 
+pub use attached::{Attached, SteeredGeneration, facts, harvest};
 pub use error::{Result, SteerError};

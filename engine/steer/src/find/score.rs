@@ -103,7 +103,9 @@ pub(super) fn ranks(values: &[(u32, f32)], texts: usize) -> (Vec<u64>, u64) {
         let end = at + order[at..].iter().take_while(|&&i| values[i].1 == value).count();
         // Ranks zeros + at + 1 ..= zeros + end.
         let rank = 2 * zeros + (at + 1 + end) as u64;
-        order[at..end].iter().for_each(|&i| ranks[i] = rank);
+        for &i in &order[at..end] {
+            ranks[i] = rank;
+        }
         at = end;
     }
     (ranks, zeros + 1)

@@ -44,6 +44,8 @@ pub fn difference_of_means(first: &[f32], second: &[f32], width: usize) -> Resul
 
 fn scaled(mut vector: Vec<f32>, norm: f32) -> Vec<f32> {
     let factor = norm / dot(&vector, &vector).sqrt().max(f32::MIN_POSITIVE);
-    vector.iter_mut().for_each(|x| *x *= factor);
+    for x in &mut vector {
+        *x *= factor;
+    }
     vector
 }

@@ -272,24 +272,27 @@ impl Steering {
                 open.fill(true);
                 return true;
             }
-            Tier::PerToken => (0..open.len()).for_each(|j| open[j] = fires(j)),
+            Tier::PerToken => {
+                for (j, open) in open.iter_mut().enumerate() {
+                    *open = fires(j);
+                }
+            }
             Tier::PerInput { steer_prompt, latch } => {
                 if position < self.prompt && !steer_prompt {
                     return false;
                 }
                 if latch && position >= self.prompt {
-                    for j in 0..open.len() {
-                        self.open[j] |= z[j] > self.targets[j].threshold;
+                    for ((open, z), target) in self.open.iter_mut().zip(z).zip(&self.targets) {
+                        *open |= *z > target.threshold;
                     }
                 }
                 open.copy_from_slice(&self.open);
             }
         }
         match self.gates {
-            GateRule::Independent => {}
             GateRule::Any if open.contains(&true) => open.fill(true),
             GateRule::All if open.contains(&false) => open.fill(false),
-            GateRule::Any | GateRule::All => {}
+            _ => {}
         }
         open.contains(&true)
     }

@@ -59,6 +59,7 @@ impl Normalisation {
 
 /// An SAE without its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent property of a file")]
 pub struct SaeConfig {
     /// How it activates.
     pub architecture: Architecture,

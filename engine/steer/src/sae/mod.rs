@@ -143,7 +143,9 @@ impl Sae {
         let mut vector = self.decoder_vector(feature)?;
         if self.config.rescale_acts_by_decoder_norm && matches!(self.parts, Parts::TopK { .. }) {
             let norm = dot(&vector, &vector).sqrt().max(f32::MIN_POSITIVE);
-            vector.iter_mut().for_each(|x| *x /= norm);
+            for x in &mut vector {
+                *x /= norm;
+            }
         }
         Ok(vector)
     }

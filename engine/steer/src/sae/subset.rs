@@ -138,7 +138,9 @@ impl Subset {
         input.copy_from_slice(row);
         if self.centre {
             let mean = row.iter().sum::<f32>() / self.width as f32;
-            input.iter_mut().for_each(|value| *value -= mean);
+            for value in input.iter_mut() {
+                *value -= mean;
+            }
         }
         let squares = |input: &[f32]| dot(input, input);
         let back = match self.normalisation {
@@ -149,7 +151,9 @@ impl Subset {
             Normalisation::None | Normalisation::ExpectedAverageOnlyIn => 1.0,
         };
         if back != 1.0 {
-            input.iter_mut().for_each(|value| *value /= back);
+            for value in input.iter_mut() {
+                *value /= back;
+            }
         }
         if let Some(b_dec) = &self.b_dec {
             input.iter_mut().zip(b_dec).for_each(|(value, b)| *value -= b);

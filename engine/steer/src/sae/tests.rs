@@ -67,11 +67,11 @@ fn layer_norm_of_the_input() {
     let mut sae = known(Architecture::Standard, false);
     sae.config.normalisation = Normalisation::LayerNorm;
     let (input, deviation, mean) = sae.normalise(&x()).unwrap();
-    for (found, expected) in row(&input).into_iter().zip([-0.872848704, -0.218212176, 1.091060880f32]) {
+    for (found, expected) in row(&input).into_iter().zip([-0.872_848_7, -0.218_212_18, 1.091_060_9_f32]) {
         assert!((found - expected).abs() < 1e-6, "{found} {expected}");
     }
-    assert!((row(&deviation.unwrap())[0] - 0.381881308).abs() < 1e-7);
-    assert!((row(&mean.unwrap())[0] - 1.583333333).abs() < 1e-6);
+    assert!((row(&deviation.unwrap())[0] - 0.381_881_3).abs() < 1e-7);
+    assert!((row(&mean.unwrap())[0] - 1.583_333_4).abs() < 1e-6);
 }
 
 #[test]
@@ -189,7 +189,8 @@ fn gemma_scope_tells_its_place_by_its_path() {
 fn npz(arrays: &[(&str, &[usize], Vec<f32>)]) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
     for (name, shape, values) in arrays {
-        let shape: String = shape.iter().map(|n| format!("{n}, ")).collect();
+        let shape: Vec<String> = shape.iter().map(ToString::to_string).collect();
+        let shape = shape.join(", ") + ",";
         let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}");
         while !(header.len() + 11).is_multiple_of(64) {
             header.push(' ');

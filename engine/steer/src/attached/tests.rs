@@ -1,0 +1,174 @@
+//! SAEs on the tiny random checkpoints of the text crate.
+
+use std::path::Path;
+
+use candle_core::{DType, Device};
+use plumb_core::random::Random;
+use plumb_nn::random;
+use plumb_text::{Precision, Site};
+
+use super::*;
+use crate::find::{Filters, ScoreKind, rank};
+use crate::index::{FeatureIndex, IndexTable};
+use crate::intervene::{Action, Target, Tier, Unit};
+use crate::sae::{Architecture, SaeConfig};
+
+const CPU: Device = Device::Cpu;
+
+fn model(family: &str) -> LanguageModel {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../text/tests/fixtures").join(family);
+    LanguageModel::open(&folder, Precision::F32, &CPU).unwrap()
+}
+
+/// Random directions; half of the features fire now and then.
+fn sae(d: usize, m: usize, bias: f64) -> Sae {
+    let mut random = Random::new(2, "attached");
+    let mut config = SaeConfig::new(Architecture::Standard, d, m);
+    config.hook_name = Some("blocks.0.hook_resid_post".to_owned());
+    config.prepend_bos = false;
+    let w_dec = random::normal(&mut random, 0.0, 1.0 / (d as f64).sqrt(), (m, d), DType::F32, &CPU).unwrap();
+    let w_enc = w_dec.t().unwrap().contiguous().unwrap();
+    let b_enc = (Tensor::ones(m, DType::F32, &CPU).unwrap() * bias).unwrap();
+    Sae::new(config, [w_enc, b_enc, w_dec, Tensor::zeros(d, DType::F32, &CPU).unwrap()], None, None).unwrap()
+}
+
+fn texts(model: &LanguageModel, count: usize) -> Vec<Vec<u32>> {
+    let mut random = Random::new(9, "texts");
+    let vocabulary = model.config().vocabulary;
+    (0..count).map(|_| (0..12).map(|_| random.below(vocabulary) as u32).collect()).collect()
+}
+
+fn suppress(tier: Tier, strength: f32, threshold: f32) -> Intervention {
+    let mut target = Target::add(3, strength, Unit::Raw, None);
+    target.threshold = threshold;
+    Intervention { targets: vec![target], tier, ..Intervention::default() }
+}
+
+fn worst(a: &Tensor, b: &Tensor) -> f32 {
+    (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
+}
+
+#[test]
+fn cached_equals_uncached_with_steering_of_every_tier() {
+    for family in ["gpt2", "llama", "gemma2"] {
+        let model = model(family);
+        let sae = sae(model.config().d_model, 16, 0.0);
+        let at = sae.attach(&facts(&model, family), None).unwrap();
+        let attached = Attached { model: &model, sae: &sae, at: &at };
+        let text: Vec<u32> = vec![5, 3, 17, 42, 8, 11, 2, 9];
+        for tier in [Tier::Constant, Tier::PerToken, Tier::PerInput { steer_prompt: false, latch: false }] {
+            let intervention = suppress(tier, -2.0, 0.0);
+            let (whole, trace) = attached.steered_logits(&text, 4, &intervention).unwrap();
+            let mut hook = SteeringHook::new(&intervention, &sae, at.point, model.config().bos, 4).unwrap();
+            let mut cache = model.new_cache();
+            let mut rows = vec![model.forward(&text[..4], &mut cache, &mut hook).unwrap()];
+            for token in &text[4..] {
+                rows.push(model.forward(&[*token], &mut cache, &mut hook).unwrap());
+            }
+            let cached = Tensor::cat(&rows, 0).unwrap();
+            assert!(worst(&whole, &cached) < 1e-4, "{family} {tier:?}");
+            assert_eq!(hook.trace().steered(), trace.steered());
+        }
+    }
+}
+
+#[test]
+fn a_gate_that_never_opens_changes_no_bit() {
+    let model = model("llama");
+    let sae = sae(model.config().d_model, 16, 0.0);
+    let at = sae.attach(&facts(&model, "llama"), None).unwrap();
+    let attached = Attached { model: &model, sae: &sae, at: &at };
+    let text: Vec<u32> = vec![5, 3, 17, 42, 8];
+    let free = model.forward(&text, &mut model.new_cache(), &mut NoHooks).unwrap().to_vec2::<f32>().unwrap();
+    for tier in [Tier::PerToken, Tier::PerInput { steer_prompt: true, latch: true }] {
+        let (logits, trace) = attached.steered_logits(&text, 5, &suppress(tier, -9.0, 1e9)).unwrap();
+        assert_eq!(logits.to_vec2::<f32>().unwrap(), free);
+        assert_eq!(trace.steered(), 0);
+    }
+    let (moved, _) = attached.steered_logits(&text, 5, &suppress(Tier::Constant, -9.0, 0.0)).unwrap();
+    assert!(moved.to_vec2::<f32>().unwrap() != free);
+}
+
+#[test]
+fn generation_steers_every_position_but_the_bos() {
+    let model = model("llama");
+    let sae = sae(model.config().d_model, 16, 0.0);
+    let at = sae.attach(&facts(&model, "llama"), None).unwrap();
+    let attached = Attached { model: &model, sae: &sae, at: &at };
+    let bos = model.config().bos.unwrap_or(1);
+    let prompt = [bos, 7, 9];
+    let sampling = Sampling { max_tokens: 6, ignore_end: true, ..Sampling::default() };
+    let run = |intervention: &Intervention| {
+        attached
+            .generate(&prompt, intervention, &sampling, &Ctl::new(0), &mut |_, _| ControlFlow::Continue(()))
+            .unwrap()
+    };
+    let made = run(&suppress(Tier::Constant, -30.0, 0.0));
+    let skipped = usize::from(model.config().bos.is_some());
+    assert_eq!(made.trace.rows.len(), 3 + 6 - 1);
+    assert_eq!(made.trace.steered(), 3 + 6 - 1 - skipped);
+    assert_eq!((made.baseline.len(), made.steered.len(), made.kl.len()), (6, 6, 6));
+    assert!(made.kl.iter().all(|kl| *kl > 0.0) && made.perplexity[1] > made.perplexity[0]);
+    let idle = run(&suppress(Tier::PerToken, -30.0, 1e9));
+    assert_eq!(idle.baseline, idle.steered);
+    let per_token = run(&suppress(Tier::PerToken, -30.0, 0.0));
+    let open = per_token.trace.rows.iter().filter(|row| row.position > 0 || skipped == 0);
+    assert_eq!(per_token.trace.steered(), open.filter(|row| row.activations[0] > 0.0).count());
+}
+
+/// LayerNorm takes the mean out of everything GPT-2 reads from the stream.
+#[test]
+fn a_constant_added_to_every_number_leaves_gpt2_as_it_is() {
+    let model = model("gpt2");
+    let sae = sae(model.config().d_model, 4, 0.0);
+    let at = sae.attach(&facts(&model, "gpt2"), None).unwrap();
+    let attached = Attached { model: &model, sae: &sae, at: &at };
+    let mut target = Target::new(0, Action::Add { strength: 5.0, unit: Unit::RawUnnormalised }, None);
+    target.direction = Some(vec![1.0; model.config().d_model]);
+    let intervention = Intervention { targets: vec![target], include_bos: true, ..Intervention::default() };
+    let text: Vec<u32> = vec![5, 3, 17, 42, 8];
+    let free = model.forward(&text, &mut model.new_cache(), &mut NoHooks).unwrap();
+    assert!(worst(&attached.steered_logits(&text, 5, &intervention).unwrap().0, &free) < 1e-4);
+}
+
+#[test]
+fn harvest_measure_contrast_and_index() {
+    let model = model("llama");
+    let d = model.config().d_model;
+    let sae = sae(d, 24, 0.0);
+    let at = sae.attach(&facts(&model, "llama"), None).unwrap();
+    assert_eq!(at.point, HookPoint { block: 0, site: Site::ResidPost });
+    let attached = Attached { model: &model, sae: &sae, at: &at };
+    let (texts, ctl) = (texts(&model, 40), Ctl::new(1));
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = ActivationStore::create(folder.path(), d, 100, "llama").unwrap();
+    harvest(&model, at.point, &texts[..15], &mut store, &ctl).unwrap();
+    harvest(&model, at.point, &texts, &mut store, &ctl).unwrap();
+    assert_eq!(store.table().texts, 40);
+    let bos = texts.iter().filter(|text| Some(text[0]) == model.config().bos).count();
+    assert_eq!(store.rows(), 40 * 12 - bos);
+
+    let quality = attached.quality(&texts[..5], &ctl).unwrap();
+    assert!(quality.l0 > 1.0 && quality.ce_score.is_some() && quality.kl_score.unwrap() <= 1.0);
+
+    // Texts with token 7 in the middle against the same ones with token 8.
+    let with = |token: u32| -> Vec<Vec<u32>> {
+        let mut all = texts.clone();
+        for text in &mut all {
+            text[4..8].fill(token);
+        }
+        all
+    };
+    let pooled = attached.contrast(&with(7), &with(8), Pooling::Mean, &ctl).unwrap();
+    let scores = crate::find::score(&pooled, true);
+    let best = rank(&scores, ScoreKind::Auroc, Filters { max_density: 1.0, min_firings: 1 }, 1)[0];
+    assert!(best.auroc > 0.9, "{best:?}");
+
+    let place = folder.path().join("index");
+    let mut builder = IndexBuilder::new(&place, 24, IndexTable { context: 2, ..IndexTable::default() }, 0).unwrap();
+    attached.index(&texts, &mut builder, &ctl).unwrap();
+    builder.finish(Some(&sae), Some(&model.unembedding().unwrap()), &ctl).unwrap();
+    let index = FeatureIndex::open(&place).unwrap();
+    let card = index.card(best.feature).unwrap();
+    assert!(card.max > 0.0 && !card.top_logits.is_empty() && card.nearest.len() == 8);
+}
