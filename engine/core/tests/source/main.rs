@@ -254,7 +254,7 @@ fn the_real_index_is_stopped_resumed_and_not_asked_twice() {
     };
     let arrived = || files(folder.path()).iter().map(|path| path.metadata().map_or(0, |data| data.len())).sum::<u64>();
     let begun = Instant::now();
-    while arrived() < 10 << 20 && begun.elapsed() < Duration::from_secs(60) && !job.is_finished() {
+    while arrived() < 10 << 20 && begun.elapsed() < Duration::from_mins(1) && !job.is_finished() {
         std::thread::sleep(Duration::from_millis(2));
     }
     stopped.cancel();
