@@ -67,19 +67,26 @@ fn cut<'a>(model: &LanguageModel, text: &'a [u32], index: usize, ctl: &Ctl) -> &
     text
 }
 
+/// A continuation of a prompt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Continuation {
+    /// Its tokens.
+    pub tokens: Vec<u32>,
+    /// Its text; empty without a tokenizer.
+    pub text: String,
+    /// Its perplexity under the unsteered model; `None` where it is empty.
+    pub perplexity: Option<f64>,
+}
+
 /// A continuation, without and with steering, from the same seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SteeredGeneration {
     /// The prompt, BOS included.
     pub prompt: Vec<u32>,
-    /// Unsteered continuation.
-    pub baseline: Vec<u32>,
-    /// Steered continuation.
-    pub steered: Vec<u32>,
-    /// Their texts; empty without a tokenizer.
-    pub texts: [String; 2],
-    /// Perplexity of both continuations under the unsteered model; `None` where one is empty.
-    pub perplexity: [Option<f64>; 2],
+    /// Without steering.
+    pub baseline: Continuation,
+    /// With it.
+    pub steered: Continuation,
     /// `KL(unsteered ‖ steered)` of the next token at every position of the steered continuation, in nats.
     pub kl: Vec<f64>,
     /// What was done where.
@@ -180,9 +187,10 @@ impl Attached<'_> {
                 }
                 logits.push(rows);
             }
-            for t in 0..text.len() - 1 {
-                divergence[0] += kl(&logits[0][t], &logits[1][t]);
-                divergence[1] += kl(&logits[0][t], &logits[2][t]);
+            // The last row predicts what is not there.
+            for (sum, changed) in divergence.iter_mut().zip(&logits[1..]) {
+                let rows = logits[0].iter().zip(changed).take(text.len() - 1);
+                *sum += rows.map(|(clean, changed)| kl(clean, changed)).sum::<f64>();
             }
             predicted += text.len() - 1;
         }
@@ -205,13 +213,41 @@ impl Attached<'_> {
         ctl: &Ctl,
         on_step: &mut dyn FnMut(bool, &Step<'_>) -> ControlFlow<()>,
     ) -> Result<SteeredGeneration> {
+        let baseline = self.unsteered(prompt, sampling, ctl, &mut |step| on_step(false, step))?;
+        let (steered, kl, trace) =
+            self.steered(prompt, intervention, sampling, ctl, &mut |step| on_step(true, step))?;
+        Ok(SteeredGeneration { prompt: prompt.to_vec(), baseline, steered, kl, trace })
+    }
+
+    /// The continuation without steering.
+    pub fn unsteered(
+        &self,
+        prompt: &[u32],
+        sampling: &Sampling,
+        ctl: &Ctl,
+        on_step: &mut dyn FnMut(&Step<'_>) -> ControlFlow<()>,
+    ) -> Result<Continuation> {
+        let mut cache = self.model.new_cache();
+        let made = generate(self.model, &mut cache, prompt, sampling, &mut NoHooks, ctl, on_step)?;
+        let perplexity = self.perplexity(prompt, &made.tokens, ctl)?;
+        Ok(Continuation { tokens: made.tokens, text: made.text, perplexity })
+    }
+
+    /// The continuation with steering, the divergence at each of its tokens (see [`SteeredGeneration::kl`]) and the record.
+    pub fn steered(
+        &self,
+        prompt: &[u32],
+        intervention: &Intervention,
+        sampling: &Sampling,
+        ctl: &Ctl,
+        on_step: &mut dyn FnMut(&Step<'_>) -> ControlFlow<()>,
+    ) -> Result<(Continuation, Vec<f64>, Trace)> {
+        let model = self.model;
         let mut hook = SteeringHook::new(intervention, self.sae, self.at.point, self.bos(), prompt.len())?;
-        let (model, mut cache) = (self.model, self.model.new_cache());
-        let base = generate(model, &mut cache, prompt, sampling, &mut NoHooks, ctl, &mut |step| on_step(false, step))?;
-        let (mut cache, mut logits) = (self.model.new_cache(), Vec::new());
+        let (mut cache, mut logits) = (model.new_cache(), Vec::new());
         let made = generate(model, &mut cache, prompt, sampling, &mut hook, ctl, &mut |step| {
             logits.push(step.logits.to_vec());
-            on_step(true, step)
+            on_step(step)
         })?;
         let mut divergence = Vec::new();
         if !made.tokens.is_empty() {
@@ -221,15 +257,9 @@ impl Attached<'_> {
             let free = model.logits(&resid.narrow(0, prompt.len() - 1, made.tokens.len())?)?.to_vec2::<f32>()?;
             divergence = free.iter().zip(&logits).map(|(free, steered)| kl(free, steered)).collect();
         }
-        Ok(SteeredGeneration {
-            prompt: prompt.to_vec(),
-            perplexity: [self.perplexity(prompt, &base.tokens, ctl)?, self.perplexity(prompt, &made.tokens, ctl)?],
-            baseline: base.tokens,
-            steered: made.tokens,
-            texts: [base.text, made.text],
-            kl: divergence,
-            trace: hook.into_trace(),
-        })
+        let perplexity = self.perplexity(prompt, &made.tokens, ctl)?;
+        let continuation = Continuation { tokens: made.tokens, text: made.text, perplexity };
+        Ok((continuation, divergence, hook.into_trace()))
     }
 
     /// Perplexity of a continuation under the unsteered model.

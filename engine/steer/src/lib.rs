@@ -14,10 +14,14 @@ pub mod find;
 pub mod harvest;
 pub mod index;
 pub mod intervene;
+pub mod job;
 pub mod metrics;
 pub mod quality;
+pub mod report;
 pub mod sae;
+pub mod spec;
+pub mod splitting;
 pub mod train;
 
-pub use attached::{Attached, SteeredGeneration, facts, harvest};
+pub use attached::{Attached, Continuation, SteeredGeneration, facts, harvest};
 pub use error::{Result, SteerError};

@@ -107,8 +107,8 @@ fn generation_steers_every_position_but_the_bos() {
     let skipped = usize::from(model.config().bos.is_some());
     assert_eq!(made.trace.rows.len(), 3 + 6 - 1);
     assert_eq!(made.trace.steered(), 3 + 6 - 1 - skipped);
-    assert_eq!((made.baseline.len(), made.steered.len(), made.kl.len()), (6, 6, 6));
-    assert!(made.kl.iter().all(|kl| *kl > 0.0) && made.perplexity[1] > made.perplexity[0]);
+    assert_eq!((made.baseline.tokens.len(), made.steered.tokens.len(), made.kl.len()), (6, 6, 6));
+    assert!(made.kl.iter().all(|kl| *kl > 0.0) && made.steered.perplexity > made.baseline.perplexity);
     let idle = run(&suppress(Tier::PerToken, -30.0, 1e9));
     assert_eq!(idle.baseline, idle.steered);
     let per_token = run(&suppress(Tier::PerToken, -30.0, 0.0));
@@ -171,4 +171,56 @@ fn harvest_measure_contrast_and_index() {
     let index = FeatureIndex::open(&place).unwrap();
     let card = index.card(best.feature).unwrap();
     assert!(card.max > 0.0 && !card.top_logits.is_empty() && card.nearest.len() == 8);
+}
+
+#[test]
+fn jobs_find_and_sweep() {
+    use std::sync::Arc;
+
+    use plumb_core::Job as _;
+
+    use crate::job::{FindJob, Subject, SweepJob};
+    use crate::metrics::TokenLexicon;
+    use crate::spec::{FindSpec, SweepSpec};
+
+    let model = model("llama");
+    let sae = sae(model.config().d_model, 24, 0.0);
+    let texts = texts(&model, 30);
+    let subject = Arc::new(Subject::new(Arc::new(model), Arc::new(sae), "llama", None).unwrap());
+    let with = |token: u32| -> Vec<Vec<u32>> {
+        let mut all = texts.clone();
+        for text in &mut all {
+            text[4..8].fill(token);
+        }
+        all
+    };
+    let spec =
+        FindSpec { filters: Filters { max_density: 1.0, min_firings: 1 }, rounds: 20, top: 3, ..FindSpec::default() };
+    let find = FindJob { subject: Arc::clone(&subject), first: with(7), second: with(8), spec };
+    let found = find.run(&Ctl::new(0)).unwrap();
+    assert_eq!(found.candidates.len(), 3);
+    assert!(found.candidates[0].p_family.unwrap() < 0.05, "{found:?}");
+
+    let feature = found.candidates[0].score.feature;
+    let spec = SweepSpec {
+        targets: vec![Target::add(feature, -1.0, Unit::Raw, None)],
+        tiers: vec![Tier::Constant, Tier::PerToken],
+        strengths: vec![0.0, 4.0, 16.0],
+        random_controls: 2,
+        sampling: Sampling { max_tokens: 5, temperature: 1.0, ignore_end: true, ..Sampling::default() },
+        continuations: 2,
+    };
+    let scorer = Arc::new(TokenLexicon::new((0..20).collect()));
+    let sweep = SweepJob { subject, prompts: texts[..4].to_vec(), scorer, spec };
+    let report = sweep.clone().run(&Ctl::new(0)).unwrap();
+    // Two tiers, and two random directions in the place of the decoder vector.
+    assert_eq!(report.points.len(), (2 + 2) * 3);
+    assert_eq!(report.baseline.toxicity.count, 8);
+    for point in report.points.iter().filter(|point| point.strength == 0.0) {
+        assert_eq!((point.toxicity, point.perplexity), (report.baseline.toxicity, report.baseline.perplexity));
+    }
+    let strong = report.points.iter().find(|point| point.strength == 16.0).unwrap();
+    assert!(strong.kl > 0.0 && strong.steered_share > 0.5);
+    assert!(report.points.iter().any(|point| point.on_front));
+    assert_eq!(report, sweep.run(&Ctl::new(0)).unwrap());
 }
