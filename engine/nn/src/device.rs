@@ -84,7 +84,7 @@ fn open_cuda() -> Result<Device, String> {
     if !candle_core::utils::cuda_is_available() {
         return Err("this build has no CUDA support; build with `--features cuda`".to_owned());
     }
-    Device::new_cuda(0).map_err(|error| format!("no NVIDIA card answers: {}", first_line(&error)))
+    Device::new_cuda(0).map_err(|error| format!("no CUDA device found: {}", first_line(&error)))
 }
 
 fn open_metal() -> Result<Device, String> {

@@ -63,7 +63,7 @@ fn what_is_no_checkpoint() {
     says(&message(b"hello, here is some text\n", "a.pt"), &["a text file"]);
     says(&message(b"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00}.", "a.pkl"), &["plain Python pickle", "torch.save"]);
     let legacy = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.";
-    says(&message(legacy, "old.pth"), &["before version 1.6", "torch.save"]);
+    says(&message(legacy, "old.pth"), &["PyTorch file is damaged", "pickle is malformed"]);
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     zip.start_file("letters/a.txt", zip::write::SimpleFileOptions::default()).unwrap();
     let zip = zip.finish().unwrap().into_inner();
@@ -144,6 +144,72 @@ fn a_tensor_beyond_the_memory_is_refused_with_both_sizes() {
         let file = Checkpoint::open(&path).unwrap();
         assert!(matches!(file.read_f32("w"), Err(CheckpointError::TooLarge { .. })));
     }
+}
+
+#[test]
+fn a_file_stretched_to_100_gib_is_refused_or_read_without_taking_its_size() {
+    // Sparse, so it costs nothing on disk; what is said of the tensors stays as it was, or lies with the length.
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["plain.safetensors", "plain.npz", "single.npy", "plain.gguf", "plain.pt", "plain.onnx"] {
+        let path = write(&folder, name, &fs::read(fixture(name)).unwrap());
+        if fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(100 << 30).is_err() {
+            return;
+        }
+        let begun = std::time::Instant::now();
+        match Checkpoint::open(&path) {
+            Ok(file) => {
+                for entry in file.tensors() {
+                    file.read_f32(&entry.name).unwrap();
+                }
+            }
+            Err(error) => assert!(matches!(error, CheckpointError::Broken { .. }), "{name}: {error}"),
+        }
+        assert!(begun.elapsed().as_secs() < 5, "{name}: {:?}", begun.elapsed());
+    }
+    // A tensor that claims the whole length.
+    let claims = 100u64 << 30;
+    let array = "{'descr': '<f4', 'fortran_order': False, 'shape': (26843545500,), }";
+    let npy = [b"\x93NUMPY\x01\x00", &(array.len() as u16).to_le_bytes()[..], array.as_bytes()].concat();
+    let mut gguf = b"GGUF\x03\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0w\x01\0\0\0".to_vec();
+    gguf.extend((claims / 4 - 64).to_le_bytes());
+    gguf.extend([0; 12]);
+    for (name, start) in [("large.npy", npy), ("large.gguf", gguf)] {
+        let path = write(&folder, name, &start);
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(claims).unwrap();
+        let file = Checkpoint::open(&path).unwrap();
+        let tensor = &file.tensors()[0].name;
+        let file_says = file.read_f32(tensor).unwrap_err();
+        says(&file_says.to_string(), &["GiB of memory and only", "on a larger machine"]);
+        let out = folder.path().join("out.safetensors");
+        let limited = Checkpoint::open(&path).unwrap().with_memory_limit(1 << 20);
+        assert!(matches!(limited.read_f64(tensor), Err(CheckpointError::TooLarge { .. })));
+        assert!(!out.exists());
+    }
+}
+
+/// A real full disk: a small one in memory, which only root may mount. Without root there is nothing to test here;
+/// the unit tests of the export fail the same writes.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_really_full_disk_changes_nothing() {
+    use std::process::Command;
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(&disk).output();
+    if !mounted.is_ok_and(|done| done.status.success()) {
+        return;
+    }
+    let path = disk.join("out.safetensors");
+    fs::write(&path, b"precious").unwrap();
+    let large = [("w".to_owned(), vec![1 << 18], TensorData::F32(vec![1.0; 1 << 18]))];
+    let error = write_safetensors(&path, &large, &BTreeMap::new());
+    let (kept, left) = (fs::read(&path), fs::read_dir(&disk).map(Iterator::count));
+    let freed = Command::new("umount").arg(&disk).status();
+    says(&error.unwrap_err().to_string(), &["not enough space on the disk for 1.0 MiB", "Nothing was changed"]);
+    assert_eq!(kept.unwrap(), b"precious");
+    assert_eq!(left.unwrap(), 1, "a temporary file was left behind");
+    assert!(freed.is_ok_and(|status| status.success()));
 }
 
 #[test]
@@ -261,12 +327,44 @@ fn pytorch_archives_that_are_no_state_dict() {
     };
     let script = archive(&[("net/data.pkl", b"\x80\x02}."), ("net/constants.pkl", b"\x80\x02).")]);
     says(&message(&script, "a.pt"), &["TorchScript", "torch.jit.load"]);
-    says(&message(&archive(&[("a/data.pkl", b"\x80\x02}."), ("a/byteorder", b"big")]), "a.pt"), &["byte order"]);
+    says(&message(&archive(&[("a/data.pkl", b"\x80\x02}."), ("a/byteorder", b"middle")]), "a.pt"), &["byte order"]);
     says(&message(&archive(&[("a/data.pkl", b"\x80\x02}.")]), "a.pt"), &["holds no tensors"]);
     says(&message(&archive(&[("a/data.pkl", b"\x80\x02}")]), "a.pt"), &["malformed at byte 3"]);
     // A pickle that would run a command does nothing here.
     let command = b"\x80\x02cos\nsystem\nX\x0c\x00\x00\x00touch broken\x85R.";
     says(&message(&archive(&[("a/data.pkl", command)]), "a.pt"), &["without running its class os.system"]);
+}
+
+#[test]
+fn a_flipped_byte_in_an_archive_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["plain.npz", "deflated.npz", "plain.pt", "protocol4.pt"] {
+        let whole = fs::read(fixture(name)).unwrap();
+        let good = Checkpoint::open(&fixture(name)).unwrap();
+        let path = folder.path().join(name);
+        let out = path.with_extension("safetensors");
+        let (mut wrong, mut refused) = (0, 0);
+        for at in (0..whole.len()).step_by(7) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            fs::write(&path, bytes).unwrap();
+            let Ok(file) = Checkpoint::open(&path) else { continue };
+            for entry in file.tensors() {
+                match (file.read_f64(&entry.name), good.read_f64(&entry.name)) {
+                    (Err(error), _) => {
+                        assert!(matches!(error, CheckpointError::Broken { .. }), "{error}");
+                        refused += u32::from(error.to_string().contains("does not match its checksum"));
+                        assert!(rewrite_safetensors(&file, &BTreeMap::new(), &out).is_err() && !out.exists());
+                    }
+                    // Under another name the numbers are still right; empty tensors have none.
+                    (Ok(read), Ok(expected)) => wrong += u32::from(read != expected),
+                    (Ok(_), Err(_)) => {}
+                }
+            }
+        }
+        assert_eq!(wrong, 0, "{name}: wrong numbers without a word");
+        assert!(refused > 20, "{name}: {refused}");
+    }
 }
 
 #[test]

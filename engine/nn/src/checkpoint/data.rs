@@ -1,13 +1,17 @@
 //! Where a tensor's bytes lie in its file, and how they become one row-major stream.
 
 use std::{
-    io::{BufReader, Cursor, Read},
+    io::{Cursor, Read},
     sync::Arc,
 };
 
-use flate2::read::DeflateDecoder;
-
-use super::{TensorEntry, error::Fault, memory, source::Source};
+use super::{
+    TensorEntry,
+    archive::{Content, Member},
+    error::Fault,
+    memory,
+    source::Source,
+};
 
 /// Bytes handed on at once: large enough to be fast, small enough not to matter.
 const PIECE: usize = 1 << 20;
@@ -28,8 +32,8 @@ pub(super) enum Bytes {
     Plain { at: u64 },
     /// As they are, in another file beside it.
     Beside { file: Arc<Source>, at: u64 },
-    /// Deflated: `packed` bytes from `at`; the tensor starts `skip` bytes into the unpacked stream.
-    Deflated { at: u64, packed: u64, skip: u64 },
+    /// In a member of a zip archive, from this byte of its content.
+    Member { member: Arc<Member>, skip: u64 },
     /// Protobuf varints in an ONNX tensor message of `len` bytes.
     Message { at: u64, len: u64, field: u64 },
 }
@@ -82,17 +86,19 @@ pub(super) fn stream(
                 sink(piece)?;
                 left -= piece.len();
             }
-            Ok(())
+            reader.finish()
         }
         Some(strides) => {
             let span = Place::span(&entry.shape, strides).and_then(|span| span.checked_mul(size as u64));
             let span = span.ok_or_else(|| Fault::broken("its strides reach past any file"))?;
             memory::reserve(&format!("the tensor \"{}\"", entry.name), span, limit)?;
             let mut stored = Vec::new();
-            open(source, place, span, size)?.take(span).read_to_end(&mut stored)?;
+            let mut reader = open(source, place, span, size)?;
+            (&mut reader).take(span).read_to_end(&mut stored).map_err(unpacking)?;
             if stored.len() as u64 != span {
                 return Err(Fault::broken("the stored numbers end early"));
             }
+            reader.finish()?;
             if place.big_endian {
                 swap(&mut stored, size);
             }
@@ -101,31 +107,48 @@ pub(super) fn stream(
     }
 }
 
-fn open<'a>(source: &'a Source, place: &'a Place, len: u64, size: usize) -> Result<Box<dyn Read + 'a>, Fault> {
+fn open<'a>(source: &'a Source, place: &'a Place, len: u64, size: usize) -> Result<Stored<'a>, Fault> {
     let window = |source: &'a Source, at: u64, len: u64| match at.checked_add(len) {
         Some(end) if end <= source.len() => Ok(source.window(at, end)),
         _ => Err(Fault::broken_at("the data reaches past the end of the file", at)),
     };
     Ok(match &place.bytes {
-        Bytes::Plain { at } => Box::new(window(source, *at, len)?),
+        Bytes::Plain { at } => Stored::Plain(Box::new(window(source, *at, len)?)),
         Bytes::Beside { file, at } => {
             file.check()?;
-            Box::new(window(file, *at, len)?)
+            Stored::Plain(Box::new(window(file, *at, len)?))
         }
-        Bytes::Deflated { at, packed, skip } => {
-            let mut reader = DeflateDecoder::new(BufReader::new(window(source, *at, *packed)?));
-            discard(&mut reader, *skip)?;
-            Box::new(reader)
-        }
+        Bytes::Member { member, skip } => Stored::Member(member.content(source, *skip)?),
         Bytes::Message { at, len, field } => {
-            Box::new(Cursor::new(super::onnx::message_numbers(source, (*at, *len), *field, size)?))
+            let numbers = super::onnx::message_numbers(source, (*at, *len), *field, size)?;
+            Stored::Plain(Box::new(Cursor::new(numbers)))
         }
     })
 }
 
-fn discard(reader: &mut impl Read, count: u64) -> Result<(), Fault> {
-    let skipped = std::io::copy(&mut reader.take(count), &mut std::io::sink()).map_err(unpacking)?;
-    if skipped == count { Ok(()) } else { Err(Fault::broken("the compressed data ends early")) }
+/// The stored bytes of a tensor as a stream.
+enum Stored<'a> {
+    Plain(Box<dyn Read + 'a>),
+    Member(Content<'a>),
+}
+
+impl Stored<'_> {
+    /// To be called when the numbers have been read: what carries a checksum is compared with it.
+    fn finish(self) -> Result<(), Fault> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Member(content) => content.finish(),
+        }
+    }
+}
+
+impl Read for Stored<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(reader) => reader.read(buffer),
+            Self::Member(content) => content.read(buffer),
+        }
+    }
 }
 
 fn fill(reader: &mut dyn Read, piece: &mut [u8]) -> Result<(), Fault> {
@@ -133,7 +156,7 @@ fn fill(reader: &mut dyn Read, piece: &mut [u8]) -> Result<(), Fault> {
 }
 
 /// A failed read of the file stays one; a failure of the decompressor means damage.
-fn unpacking(error: std::io::Error) -> Fault {
+pub(super) fn unpacking(error: std::io::Error) -> Fault {
     match error.kind() {
         std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput => {
             Fault::broken(format!("the compressed data does not unpack ({error})"))

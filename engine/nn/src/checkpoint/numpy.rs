@@ -1,6 +1,9 @@
 //! NumPy arrays: the `.npy` header, alone in a file or as a member of an `.npz` archive.
 
-use std::io::{BufReader, Read};
+use std::{
+    io::{BufReader, Read},
+    sync::Arc,
+};
 
 use super::{
     Parsed, StoredType, TensorEntry,
@@ -28,14 +31,17 @@ pub(super) fn parse_file(source: &Source) -> Result<Parsed, Fault> {
 }
 
 /// The arrays of an archive.
-pub(super) fn parse_members(source: &Source, members: &[Member]) -> Result<Parsed, Fault> {
+pub(super) fn parse_members(source: &Source, members: &[Arc<Member>]) -> Result<Parsed, Fault> {
     let mut parsed = Parsed::default();
     for member in members {
         let Some(name) = member.name.strip_suffix(".npy") else {
             parsed.skip(&member.name, "it is not a NumPy array");
             continue;
         };
-        match array(name, &mut member.reader(source), member.size, |skip| member.bytes(skip)) {
+        let read = member.content(source, 0).and_then(|mut content| {
+            array(name, &mut content, member.size, |skip| Bytes::Member { member: Arc::clone(member), skip })
+        });
+        match read {
             Ok((entry, place)) => parsed.push(entry, place),
             Err(fault) => parsed.skip(name, fault.into_reason()?),
         }

@@ -67,16 +67,16 @@ impl Pickle {
     }
 }
 
-/// Runs the pickle to its `STOP`.
-pub(super) fn run(code: &[u8]) -> Result<Pickle, Fault> {
+/// Runs the pickle at the start of `code` to its `STOP`; also says how many bytes it takes.
+pub(super) fn run(code: &[u8]) -> Result<(Pickle, usize), Fault> {
     let mut machine =
         Machine { code, at: 0, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new(), nodes: Vec::new() };
     loop {
         let at = machine.at;
         match machine.step() {
             Some(Step::Go) => {}
-            Some(Step::Stop(root)) => return Ok(Pickle { nodes: machine.nodes, root }),
-            None => return Err(Fault::broken(format!("its pickle is malformed at byte {at} of data.pkl"))),
+            Some(Step::Stop(root)) => return Ok((Pickle { nodes: machine.nodes, root }, machine.at)),
+            None => return Err(Fault::broken(format!("its pickle is malformed at byte {at} of it"))),
         }
     }
 }

@@ -16,11 +16,12 @@ pub(super) fn parse(source: &Source) -> Result<(Format, Parsed), CheckpointError
     } else if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
         zipped(source, &extension)
     } else if start.starts_with(pytorch::LEGACY_MAGIC) {
-        (Format::PyTorch, Err(resave("this checkpoint was saved in the form PyTorch used before version 1.6")))
+        (Format::PyTorch, pytorch::parse_legacy(source))
     } else if (safetensors::looks_like(&start) && extension != "onnx") || extension == "safetensors" {
         (Format::Safetensors, safetensors::parse(source))
     } else if start.starts_with(b"\x80") && start.get(1).is_some_and(|protocol| (2..=5).contains(protocol)) {
-        (Format::PyTorch, Err(resave("this is a plain Python pickle, not a checkpoint saved by torch.save")))
+        let what = "this is a plain Python pickle, not a checkpoint saved by torch.save";
+        (Format::PyTorch, Err(Fault::unsupported(what, pytorch::RESAVE)))
     } else if onnx::looks_like(&start) || extension == "onnx" {
         (Format::Onnx, onnx::parse(source))
     } else {
@@ -53,10 +54,6 @@ fn zipped(source: &Source, extension: &str) -> (Format, Result<Parsed, Fault>) {
         parsed
     });
     (format, parsed)
-}
-
-fn resave(what: &str) -> Fault {
-    Fault::unsupported(what, "Load it in a current PyTorch and save its state_dict() with torch.save")
 }
 
 /// What a file that is no checkpoint looks like, in words.

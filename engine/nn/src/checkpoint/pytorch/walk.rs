@@ -1,22 +1,13 @@
-//! PyTorch checkpoints: a zip archive with one pickle that describes tensors and one member per storage.
+//! From a pickle of `torch.save` to named tensors: where the weights are among what was saved, and what each of
+//! PyTorch's rebuild functions would make.
 
 use std::collections::HashMap;
 
 use super::{
-    Parsed, StoredType, TensorEntry,
-    archive::Member,
-    data::Place,
-    error::Fault,
-    extent,
-    pickle::{self, Node, Pickle, Value},
-    source::Source,
+    super::{Parsed, StoredType, TensorEntry, data::Place, error::Fault, extent},
+    Node, Pickle, Storage, Value,
 };
 
-/// The first bytes of a checkpoint from before PyTorch 1.6: a pickled magic number.
-pub(super) const LEGACY_MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
-
-/// The pickle holds names and shapes, no numbers: a few hundred bytes per tensor.
-const MAX_PICKLE: u64 = 32 << 20;
 const MAX_TENSORS: usize = 200_000;
 const MAX_VISITS: usize = 2_000_000;
 const MAX_DEPTH: usize = 64;
@@ -29,29 +20,9 @@ const WRAPPERS: [&str; 9] =
 /// Parts of a module object whose names do not appear in a state dict's keys.
 const MODULE_PARTS: [&str; 3] = ["_parameters", "_buffers", "_modules"];
 
-pub(super) fn parse(source: &Source, members: &[Member]) -> Result<Parsed, Fault> {
-    let Some(main) = members.iter().find(|m| m.name == "data.pkl" || m.name.ends_with("/data.pkl")) else {
-        return Err(Fault::broken("it has no readable data.pkl"));
-    };
-    let root = &main.name[..main.name.len() - "data.pkl".len()];
-    if members.iter().any(|m| m.name.strip_prefix(root) == Some("constants.pkl")) {
-        return Err(Fault::unsupported(
-            "this is a TorchScript archive, a program rather than a state dict",
-            "In PyTorch, load it with torch.jit.load and save its state_dict() with torch.save",
-        ));
-    }
-    if let Some(order) = members.iter().find(|m| m.name.strip_prefix(root) == Some("byteorder"))
-        && order.read(source, 64)? != b"little"
-    {
-        return Err(Fault::unsupported(
-            "this checkpoint was saved on a machine with another byte order",
-            "Load and save it in PyTorch on an ordinary PC",
-        ));
-    }
-    let pickle = pickle::run(&main.read(source, MAX_PICKLE)?)?;
-    let storages =
-        members.iter().filter_map(|m| Some((m.name.strip_prefix(root)?.strip_prefix("data/")?, m))).collect();
-    let mut walk = Walk { pickle: &pickle, storages, parsed: Parsed::default(), visits: 0 };
+/// The tensors that a pickle describes.
+pub(super) fn tensors(pickle: &Pickle, storages: HashMap<String, Storage>, big_endian: bool) -> Result<Parsed, Fault> {
+    let mut walk = Walk { pickle, storages, big_endian, parsed: Parsed::default(), visits: 0 };
     let weights = walk.unwrap(&pickle.root, 0)?;
     walk.visit(&weights, &mut String::new(), 0)?;
     let parsed = walk.parsed;
@@ -71,12 +42,13 @@ pub(super) fn parse(source: &Source, members: &[Member]) -> Result<Parsed, Fault
 
 struct Walk<'a> {
     pickle: &'a Pickle,
-    storages: HashMap<&'a str, &'a Member>,
+    storages: HashMap<String, Storage>,
+    big_endian: bool,
     parsed: Parsed,
     visits: usize,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     /// The part of the checkpoint that holds the model's weights.
     fn unwrap(&mut self, value: &Value, depth: usize) -> Result<Value, Fault> {
         let Some(Node::Dict(pairs)) = self.pickle.node(value) else { return Ok(value.clone()) };
@@ -158,8 +130,19 @@ impl Walk<'_> {
         let pickle = self.pickle;
         match pickle.node(value) {
             Some(Node::Dict(pairs)) => {
+                let absent = Self::not_saved(pickle, pairs);
                 for (key, value) in pairs {
                     match key {
+                        Value::Text(key) if &**key == "_buffers" && !absent.is_empty() => {
+                            let Some(Node::Dict(buffers)) = pickle.node(value) else { continue };
+                            for (key, value) in buffers {
+                                if let Value::Text(key) = key
+                                    && !absent.contains(&&**key)
+                                {
+                                    self.visit_part(value, key, name, depth)?;
+                                }
+                            }
+                        }
                         Value::Text(key) if MODULE_PARTS.contains(&&**key) => self.visit(value, name, depth + 1)?,
                         Value::Text(key) => self.visit_part(value, key, name, depth)?,
                         Value::Int(key) => self.visit_part(value, &key.to_string(), name, depth)?,
@@ -176,6 +159,21 @@ impl Walk<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The buffers of a module object that its state dict leaves out.
+    fn not_saved(pickle: &'a Pickle, module: &[(Value, Value)]) -> Vec<&'a str> {
+        let named = |key: &Value| matches!(key, Value::Text(text) if &**text == "_non_persistent_buffers_set");
+        let Some((_, set)) = module.iter().find(|(key, _)| named(key)) else { return Vec::new() };
+        // A set is a list here, or before protocol 4 a call with a list.
+        let items = match pickle.node(set) {
+            Some(Node::Call { arguments, .. }) => {
+                pickle.list(arguments).and_then(|arguments| pickle.list(arguments.first()?))
+            }
+            _ => pickle.list(set),
+        };
+        let items = items.unwrap_or_default().iter();
+        items.filter_map(|item| if let Value::Text(text) = item { Some(&**text) } else { None }).collect()
     }
 
     fn visit_part(&mut self, value: &Value, part: &str, name: &mut String, depth: usize) -> Result<(), Fault> {
@@ -241,17 +239,18 @@ impl Walk<'_> {
         if strides.len() != shape.len() {
             return Err(malformed());
         }
-        let Some(member) = self.storages.get(&**key) else {
-            return Err(Fault::broken(format!("its numbers, data/{}, are not in the archive", shorten(key))));
+        let Some(storage) = self.storages.get(&**key) else {
+            return Err(Fault::broken(format!("its numbers, data/{}, are not in the file", shorten(key))));
         };
         let span = Place::span(&shape, &strides).and_then(|span| span.checked_mul(size));
         let skip = u64::try_from(*offset).ok().and_then(|offset| offset.checked_mul(size));
         let (Some(span), Some(skip)) = (span, skip) else { return Err(malformed()) };
-        if span > 0 && skip.checked_add(span).is_none_or(|end| end > member.size) {
-            let what = format!("its shape {shape:?} reaches past its storage of {} bytes", member.size);
+        if span > 0 && skip.checked_add(span).is_none_or(|end| end > storage.size()) {
+            let what = format!("its shape {shape:?} reaches past its storage of {} bytes", storage.size());
             return Err(Fault::broken(what));
         }
-        let mut place = Place::row_major(member.bytes(skip));
+        let mut place = Place::row_major(storage.bytes(skip));
+        place.big_endian = self.big_endian;
         if !is_row_major(&shape, &strides) {
             place.strides = Some(strides);
         }
@@ -288,6 +287,17 @@ fn storage_type(class: &str) -> Option<StoredType> {
         "BoolStorage" | "bool" => StoredType::Bool,
         _ => return None,
     })
+}
+
+/// Bytes of one number in a storage of that class, those included that are not read.
+pub(super) fn storage_size(class: &str) -> Option<u64> {
+    match class.rsplit('.').next()? {
+        "ComplexDoubleStorage" => Some(16),
+        "ComplexFloatStorage" => Some(8),
+        "QInt32Storage" => Some(4),
+        "QInt8Storage" | "QUInt8Storage" => Some(1),
+        _ => storage_type(class)?.size().map(|size| size as u64),
+    }
 }
 
 fn shorten(name: &str) -> String {
