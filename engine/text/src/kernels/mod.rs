@@ -86,10 +86,13 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
             *sum = a[i].mul_add(b[i], *sum);
         }
     }
-    let mut sum = 0.0;
-    for i in 0..LANES {
-        sum += (sums[0][i] + sums[1][i]) + (sums[2][i] + sums[3][i]);
+    let [first, rest @ ..] = &mut sums;
+    for part in rest {
+        for (sum, part) in first.iter_mut().zip(part) {
+            *sum += *part;
+        }
     }
+    let sum: f32 = first.iter().sum();
     sum + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
