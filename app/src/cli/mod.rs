@@ -5,6 +5,7 @@
 
 mod clip;
 mod geometry;
+mod lm;
 mod progress;
 mod run;
 mod spectrum;
@@ -68,6 +69,11 @@ pub enum Command {
     Clip(clip::Arguments),
     /// Run a preset and keep what it finds in a run folder.
     Run(run::Arguments),
+    /// Fetch a language model and print where it is.
+    Fetch(lm::FetchArguments),
+    /// Run a language model: logits, residual stream, score, continuation.
+    #[command(subcommand)]
+    Lm(lm::Command),
 }
 
 /// Exit code of a command that was stopped by Ctrl-C, as shells expect it: 128 + SIGINT.
@@ -80,6 +86,8 @@ pub fn run(command: Command, home: &Home) -> ExitCode {
         Command::Spectrum(arguments) => spectrum::run(&arguments, &cache),
         Command::Clip(arguments) => clip::run(&arguments, &cache),
         Command::Run(arguments) => run::run(arguments, cache, home),
+        Command::Fetch(arguments) => lm::fetch(arguments, &cache),
+        Command::Lm(command) => lm::run(command, &cache),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
