@@ -51,6 +51,7 @@ fn arrows_run_one_way() {
         ("plumb-vision", &["plumb-spectrum", "plumb-steer", "plumb"][..]),
         ("plumb-spectrum", &["plumb-steer", "plumb"][..]),
         ("plumb-steer", &["plumb-spectrum", "plumb"][..]),
+        ("plumb-moderate", &["plumb-nn", "plumb-vision", "plumb-spectrum", "plumb-steer", "plumb"][..]),
     ];
     for (package, above) in forbidden {
         let tree = cargo_tree(package, &[]);

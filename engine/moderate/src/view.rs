@@ -1,0 +1,76 @@
+//! What a moderator may see of a panel. While votes are hidden nothing here depends on the votes of others,
+//! except how many were cast where the policy shows that.
+
+use serde::Serialize;
+
+use crate::Error;
+use crate::model::{Ballot, Case, CaseId, ModId, PanelId, Time};
+use crate::state::{Phase, State, Vote};
+
+/// A panel through the eyes of one moderator.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PanelView {
+    /// The panel.
+    pub panel: PanelId,
+    /// The case.
+    pub case: CaseId,
+    /// Votes of others are hidden.
+    pub hidden: bool,
+    /// Seats.
+    pub seats: usize,
+    /// How many have voted, where that may be known.
+    pub voted: Option<usize>,
+    /// When it must end.
+    pub deadline: Time,
+    /// Whether the viewer holds a seat.
+    pub seated: bool,
+    /// The viewer's own vote.
+    pub own: Option<Ballot>,
+    /// All votes, once they may be seen.
+    pub votes: Option<Vec<(ModId, Vote)>>,
+    /// What was said, once votes may be seen.
+    pub messages: Vec<(ModId, String)>,
+}
+
+/// A case through the eyes of a moderator: the model's opinion and revision of hidden votes are left out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CaseView {
+    /// The case.
+    pub case: Case,
+    /// Where it is.
+    pub phase: Phase,
+    /// Revision, to be sent back with an action.
+    pub revision: u64,
+    /// Expected disagreement, once no vote can be swayed by it.
+    pub disagreement: Option<f64>,
+}
+
+/// What `viewer` may see of `panel`.
+pub fn panel(state: &State, panel: &str, viewer: &str) -> Result<PanelView, Error> {
+    let panel = state.panel(panel)?;
+    let counts_leak_nothing = state.policy.show_progress && !state.policy.stop_when_decided;
+    Ok(PanelView {
+        panel: panel.id.clone(),
+        case: panel.case.clone(),
+        hidden: panel.hidden,
+        seats: panel.members.len(),
+        voted: (!panel.hidden || counts_leak_nothing).then(|| panel.counted().count()),
+        deadline: panel.deadline,
+        seated: panel.members.iter().chain(&panel.shadow).any(|member| member == viewer),
+        own: panel.votes.get(viewer).map(|vote| vote.ballot.clone()),
+        votes: (!panel.hidden).then(|| panel.votes.iter().map(|(id, vote)| (id.clone(), vote.clone())).collect()),
+        messages: if panel.hidden { Vec::new() } else { panel.messages.clone() },
+    })
+}
+
+/// What any moderator may see of `case`.
+pub fn case(state: &State, case: &str) -> Result<CaseView, Error> {
+    let case = state.case(case)?;
+    let over = matches!(case.phase, Phase::Decided | Phase::Applied);
+    Ok(CaseView {
+        case: case.case.clone(),
+        phase: case.phase,
+        revision: case.revision,
+        disagreement: case.prediction.as_ref().filter(|_| over).map(|prediction| prediction.disagreement),
+    })
+}
