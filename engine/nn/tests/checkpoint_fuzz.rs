@@ -140,7 +140,9 @@ proptest! {
                 let mut content = Vec::new();
                 member.read_to_end(&mut content).unwrap();
                 if at == chosen {
-                    damages.iter().for_each(|damage| apply(&mut content, damage));
+                    for damage in &damages {
+                        apply(&mut content, damage);
+                    }
                 }
                 let options = zip::write::SimpleFileOptions::default().compression_method(member.compression());
                 out.start_file(member.name().unwrap(), options).unwrap();
@@ -150,7 +152,9 @@ proptest! {
         } else {
             // Other formats begin with what describes the rest.
             let mut start = bytes.drain(..bytes.len().min(700)).collect();
-            damages.iter().for_each(|damage| apply(&mut start, damage));
+            for damage in &damages {
+                apply(&mut start, damage);
+            }
             bytes.splice(..0, start);
         }
         let folder = tempfile::tempdir().unwrap();

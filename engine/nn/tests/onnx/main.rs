@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
-use std::path::Path;
+use std::{fmt::Write as _, path::Path};
 
 use plumb_nn::checkpoint::{Checkpoint, ConvNode, Format};
 
@@ -11,7 +11,7 @@ fn line(node: &ConvNode) -> String {
     let mut line = format!("{} {} in {:?}", node.op, node.weight, node.input_shape.as_deref().unwrap_or_default());
     let mut add = |name: &str, numbers: &[usize], plain: usize| {
         if numbers.iter().any(|&number| number != plain) {
-            line += &format!(" {name} {numbers:?}");
+            write!(line, " {name} {numbers:?}").unwrap();
         }
     };
     add("strides", &node.strides, 1);
