@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod quality;
 pub mod report;
 pub mod sae;
+pub mod sae_job;
 pub mod spec;
 pub mod splitting;
 pub mod train;

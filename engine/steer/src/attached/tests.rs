@@ -224,3 +224,47 @@ fn jobs_find_and_sweep() {
     assert!(report.points.iter().any(|point| point.on_front));
     assert_eq!(report, sweep.run(&Ctl::new(0)).unwrap());
 }
+
+#[test]
+fn an_autoencoder_is_trained_attached_measured_and_indexed() {
+    use std::sync::Arc;
+
+    use plumb_core::Job as _;
+
+    use crate::job::Subject;
+    use crate::sae_job::{IndexJob, QualityJob, TrainSaeJob};
+    use crate::train::{Sparsity, TrainSpec};
+
+    let model = Arc::new(model("llama"));
+    let texts = texts(&model, 200);
+    let folder = tempfile::tempdir().unwrap();
+    let job = TrainSaeJob {
+        model: Arc::clone(&model),
+        name: "llama".to_owned(),
+        point: HookPoint { block: 1, site: Site::ResidPost },
+        texts: texts.clone(),
+        corpus: "made".to_owned(),
+        chunk_rows: 500,
+        folder: folder.path().to_path_buf(),
+        spec: TrainSpec {
+            features: 64,
+            sparsity: Sparsity::TopK { k: 8, aux: 1.0 / 32.0 },
+            steps: 300,
+            batch: 256,
+            rate: 3e-3,
+            warm_up: 20,
+            dead_after: 5000,
+            save_every: 100,
+            ..TrainSpec::default()
+        },
+    };
+    let (sae, report) = job.run(&Ctl::new(0)).unwrap();
+    assert_eq!(report.steps, 300);
+    let subject = Arc::new(Subject::new(model, Arc::new(sae), "llama", None).unwrap());
+    let quality = QualityJob { subject: Arc::clone(&subject), texts: texts[..10].to_vec() }.run(&Ctl::new(0)).unwrap();
+    assert!(quality.l0 <= 8.0 && quality.explained_variance > 0.5, "{quality:?}");
+    let place = folder.path().join("index");
+    let table = IndexTable { context: 4, ..IndexTable::default() };
+    IndexJob { subject, texts, table, folder: place.clone() }.run(&Ctl::new(0)).unwrap();
+    assert_eq!(FeatureIndex::open(&place).unwrap().rows().len(), 64);
+}
