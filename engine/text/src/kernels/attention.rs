@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::math::{exp, tanh};
-use super::{dot, kernel};
+use super::{LANES, dot, kernel};
 
 kernel! {
     /// Scores of one query over keys that lie `stride` apart, then their softmax, then the mean of the values.
@@ -40,14 +40,26 @@ kernel! {
 /// Softmax in place.
 #[inline(always)]
 fn soften(scores: &mut [f32]) {
-    let mut highest = f32::NEG_INFINITY;
-    for &score in scores.iter() {
-        highest = highest.max(score);
+    // A maximum and a sum per lane: one of all would be computed number by number.
+    let (rows, rest) = scores.as_chunks::<LANES>();
+    let mut highs = [f32::NEG_INFINITY; LANES];
+    for row in rows {
+        for (high, &score) in highs.iter_mut().zip(row) {
+            *high = if score > *high { score } else { *high };
+        }
     }
+    let highest = highs.iter().chain(rest).fold(f32::NEG_INFINITY, |high, &score| high.max(score));
     for score in scores.iter_mut() {
         *score = exp(*score - highest);
     }
-    let inverse = 1.0 / scores.iter().map(|&score| f64::from(score)).sum::<f64>() as f32;
+    let (rows, rest) = scores.as_chunks::<LANES>();
+    let mut sums = [0.0f32; LANES];
+    for row in rows {
+        for (sum, &weight) in sums.iter_mut().zip(row) {
+            *sum += weight;
+        }
+    }
+    let inverse = 1.0 / sums.iter().chain(rest).map(|&sum| f64::from(sum)).sum::<f64>() as f32;
     for score in scores.iter_mut() {
         *score *= inverse;
     }
