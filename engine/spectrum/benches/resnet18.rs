@@ -8,7 +8,7 @@
 //! * PowerQR through candle's automatic differentiation, the paper's own route: two timed iterations of each layer,
 //!   times the number of iterations that PowerQR took.
 //!
-//! `-- --krylov` times block Krylov alone; numbers pick layers; `-- --seed=N` draws other weights and starts.
+//! `-- --krylov` times block Krylov alone; `-- --once` runs it once; numbers pick layers; `-- --seed=N` draws other weights and starts.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark may stop at what it did not expect")]
 
@@ -47,10 +47,10 @@ fn worst(found: &[f64], exact: &[f64]) -> f64 {
 }
 
 /// Seconds, applications to one vector, and the largest relative error.
-fn krylov(layer: &Convolution, exact: &[f64], seed: u64) -> (f64, usize, f64) {
+fn krylov(layer: &Convolution, exact: &[f64], seed: u64, runs: usize) -> (f64, usize, f64) {
     let options = KrylovOptions { k: WANTED, accuracy: ASKED, seed, ..KrylovOptions::default() };
     let mut best = (f64::INFINITY, 0, 0.0);
-    for _ in 0..RUNS {
+    for _ in 0..runs {
         let op = layer.operator::<f32>().unwrap();
         let clock = Instant::now();
         let found = block_krylov(&op, &options, &Ctl::new(0)).unwrap();
@@ -97,6 +97,7 @@ fn main() {
     let alone = arguments.iter().any(|a| a == "--krylov");
     let only: Vec<usize> = arguments.iter().filter_map(|a| a.parse().ok()).collect();
     let seed = arguments.iter().find_map(|a| a.strip_prefix("--seed=")?.parse().ok()).unwrap_or(0);
+    let runs = if arguments.iter().any(|a| a == "--once") { 1 } else { RUNS };
     println!("layer                        Krylov s  applied  error    PowerQR s  steps  through candle s");
     let mut totals = [0.0; 3];
     let (mut steps_in_all, mut worst_error, mut slowest) = (0, 0.0_f64, 0.0_f64);
@@ -105,7 +106,7 @@ fn main() {
             continue;
         }
         let exact = reference(layer);
-        let (seconds, applied, error) = krylov(layer, &exact, seed);
+        let (seconds, applied, error) = krylov(layer, &exact, seed, runs);
         totals[0] += seconds;
         worst_error = worst_error.max(error);
         slowest = slowest.max(seconds);

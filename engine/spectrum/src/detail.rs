@@ -146,6 +146,8 @@ impl DetailJob {
             k,
             method,
             tolerance: self.spec.tolerance,
+            // The vectors are shown, so they have to be right too.
+            accuracy: 0.0,
             max_iterations: self.spec.max_iterations,
             seed: self.spec.seed,
             warm: None,
@@ -311,9 +313,6 @@ impl Job for PreviewJob {
     fn run(self, ctl: &Ctl) -> Result<ClipPreview, Error> {
         check(&self.spec)?;
         let layer = self.subject.layer(&self.layer)?.with_override(&self.spec.geometry, true);
-        if layer.op == OpKind::BatchNorm {
-            return Err(Error::Failed("a batch norm is clipped by clamping its scales, without a preview".to_owned()));
-        }
         let weight: Vec<f32> = finite_weight(&self.subject, &layer, &self.edits)?;
         let shape = layer.operator_shape();
         let whole = Layer { kind: layer.op, weight: &weight, weight_shape: &shape, geometry: &layer.geometry };
@@ -323,12 +322,15 @@ impl Job for PreviewJob {
             ClipPreview { name: layer.name.clone(), to: self.spec.to, before, complete, outcomes: Vec::new() };
         ctl.partial(preview.clone());
         let target = Target::of(&self.spec);
-        let methods = compared(self.spec.method);
+        // A batch norm is clamped, whatever the method.
+        let norm = layer.op == OpKind::BatchNorm;
+        let methods = if norm { vec![self.spec.method] } else { compared(self.spec.method) };
         let total = methods.len() as u64;
         for (done, method) in (0..).zip(methods) {
             ctl.progress("Clipping a copy", done, Some(total));
             let clock = Instant::now();
-            let clipped = match clip(&whole, method, &target, ctl) {
+            let clipped = if norm { Ok(clamped(&weight, self.spec.to)) } else { clip(&whole, method, &target, ctl) };
+            let clipped = match clipped {
                 Ok(clipped) => clipped,
                 Err(SpectrumError::WrongMethod(reason)) if method != self.spec.method => {
                     ctl.warn(layer.name.as_str(), reason);
@@ -341,6 +343,20 @@ impl Job for PreviewJob {
             ctl.partial(preview.clone());
         }
         Ok(preview)
+    }
+}
+
+/// The scales of a batch norm, none longer than `to`.
+fn clamped(scales: &[f32], to: f64) -> Clipped<f32> {
+    let largest = |scales: &[f32]| scales.iter().fold(0.0, |top: f64, s| top.max(f64::from(s.abs())));
+    let weight: Vec<f32> = scales.iter().map(|s| s.clamp(-to as f32, to as f32)).collect();
+    Clipped {
+        before: largest(scales),
+        after: largest(&weight),
+        steps: usize::from(weight != scales),
+        reached: true,
+        truncation_error: 0.0,
+        weight,
     }
 }
 

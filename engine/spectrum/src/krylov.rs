@@ -236,7 +236,7 @@ pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
     let mut basis = Basis { vectors: Vec::new(), len, projected: Mat::zeros(0, 0) };
     let mut block = start(&normal, block_size, options)?;
     let (mut near, mut applications, mut look) = (0, 0, 0);
-    let (mut top, mut whole) = (f64::MIN_POSITIVE, len <= SHORT);
+    let (mut top, mut whole, mut steps) = (f64::MIN_POSITIVE, false, 0);
     let (mut between, mut next) = (Vec::new(), Vec::new());
     let mut trace = Vec::new();
     let mut progress = Progress::default();
@@ -247,7 +247,10 @@ pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
         basis.vectors.extend_from_slice(&block);
         normal.both(&block, &mut between, &mut next);
         applications += count;
-        basis.project(&mut next, near, whole);
+        steps += 1;
+        // Two steps in a row start the rounding errors of the recurrence anew; then they need a while to grow.
+        let clean = len <= SHORT || whole && steps % 4 < 2;
+        basis.project(&mut next, near, clean);
         // Next time the blocks before this one have no share.
         near = basis.count() - count;
         let rest = dots(&next, &next, len);

@@ -69,38 +69,28 @@ pub trait Kernelled<T>: LinearOp<T> {
     fn frobenius(&self) -> f64;
 }
 
-impl<T, O: LinearOp<T> + ?Sized> LinearOp<T> for Box<O> {
-    fn input_shape(&self) -> &[usize] {
-        (**self).input_shape()
-    }
-    fn output_shape(&self) -> &[usize] {
-        (**self).output_shape()
-    }
-    fn apply(&self, x: &[T], batch: usize, y: &mut [T]) {
-        (**self).apply(x, batch, y);
-    }
-    fn adjoint(&self, y: &[T], batch: usize, x: &mut [T]) {
-        (**self).adjoint(y, batch, x);
-    }
-    fn simple_spectrum(&self) -> bool {
-        (**self).simple_spectrum()
-    }
+/// A pointer to an operator is an operator.
+macro_rules! through {
+    ($pointer:ty) => {
+        impl<T, O: LinearOp<T> + ?Sized> LinearOp<T> for $pointer {
+            fn input_shape(&self) -> &[usize] {
+                (**self).input_shape()
+            }
+            fn output_shape(&self) -> &[usize] {
+                (**self).output_shape()
+            }
+            fn apply(&self, x: &[T], batch: usize, y: &mut [T]) {
+                (**self).apply(x, batch, y);
+            }
+            fn adjoint(&self, y: &[T], batch: usize, x: &mut [T]) {
+                (**self).adjoint(y, batch, x);
+            }
+            fn simple_spectrum(&self) -> bool {
+                (**self).simple_spectrum()
+            }
+        }
+    };
 }
 
-impl<T, O: LinearOp<T> + ?Sized> LinearOp<T> for &O {
-    fn input_shape(&self) -> &[usize] {
-        (**self).input_shape()
-    }
-    fn output_shape(&self) -> &[usize] {
-        (**self).output_shape()
-    }
-    fn apply(&self, x: &[T], batch: usize, y: &mut [T]) {
-        (**self).apply(x, batch, y);
-    }
-    fn adjoint(&self, y: &[T], batch: usize, x: &mut [T]) {
-        (**self).adjoint(y, batch, x);
-    }
-    fn simple_spectrum(&self) -> bool {
-        (**self).simple_spectrum()
-    }
-}
+through!(Box<O>);
+through!(&O);

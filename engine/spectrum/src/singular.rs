@@ -93,6 +93,9 @@ pub struct TopRequest<'a, T> {
     pub method: Method,
     /// Relative residual at which the iteration stops.
     pub tolerance: f64,
+    /// Block Krylov stops already when it expects the values to be right to this relative accuracy, which is long
+    /// before the vectors are; 0 stops by residual alone.
+    pub accuracy: f64,
     /// Most applications of `MᵀM` to one vector.
     pub max_iterations: usize,
     /// Seed of the starting vectors.
@@ -103,7 +106,7 @@ pub struct TopRequest<'a, T> {
 
 impl<T> Default for TopRequest<'_, T> {
     fn default() -> Self {
-        Self { k: 4, method: Method::Auto, tolerance: 1e-4, max_iterations: 1000, seed: 0, warm: None }
+        Self { k: 4, method: Method::Auto, tolerance: 1e-4, accuracy: 0.0, max_iterations: 1000, seed: 0, warm: None }
     }
 }
 
@@ -144,6 +147,7 @@ pub fn top_singular<T: Real, O: LinearOp<T> + ?Sized>(
             let options = KrylovOptions {
                 k: request.k,
                 tolerance: request.tolerance,
+                accuracy: request.accuracy,
                 max_applications: request.max_iterations,
                 seed: request.seed,
                 warm: request.warm,

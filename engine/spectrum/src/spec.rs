@@ -38,6 +38,9 @@ pub struct SpectrumSpec {
     pub method: Method,
     /// Relative residual at which the iteration stops: `‖Mᵀu − σv‖ ≤ tolerance · σ₁`.
     pub tolerance: f64,
+    /// Block Krylov stops already when it expects the values to be right to this relative accuracy (an estimate, no
+    /// bound), which is long before the vectors are; 0 stops by residual alone.
+    pub accuracy: f64,
     /// Most applications of `MᵀM` per layer before it is reported as not converged.
     pub max_iterations: usize,
     /// Compute in 64-bit floats instead of 32-bit ones.
@@ -56,6 +59,7 @@ impl Default for SpectrumSpec {
             top: 4,
             method: Method::Auto,
             tolerance: 1e-4,
+            accuracy: 0.0,
             max_iterations: 1000,
             double: false,
             geometry: GeometryOverride::default(),

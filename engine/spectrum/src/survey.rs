@@ -240,6 +240,7 @@ pub(crate) fn values<T: Real>(
                 k: if spec.top == 0 { TopRequest::<T>::default().k } else { spec.top },
                 method,
                 tolerance: spec.tolerance,
+                accuracy: spec.accuracy,
                 max_iterations: spec.max_iterations,
                 seed: spec.seed,
                 warm: None,

@@ -168,6 +168,13 @@ fn the_sample_is_clipped_and_still_recognises_digits() {
     assert!(subject.has_network());
     let plain = AccuracyJob { subject: Arc::clone(&subject), edits: Edits::new() }.run(&Ctl::new(0)).unwrap();
     assert!(plain.accuracy > 0.9 && plain.images > 500, "{plain:?}");
+    let norm = subject.layers.iter().find(|layer| layer.op == OpKind::BatchNorm).unwrap().name.clone();
+    let spec = ClipSpec { to: 0.5, ..ClipSpec::default() };
+    let job = PreviewJob { subject: Arc::clone(&subject), edits: Edits::new(), layer: norm, spec };
+    let preview = job.run(&Ctl::new(0)).unwrap();
+    assert_eq!(preview.outcomes.len(), 1, "a batch norm is clamped, whatever the method");
+    assert!(preview.complete && preview.before[0] > 0.5, "{:?}", preview.before.first());
+    assert!((preview.outcomes[0].sigma[0] - 0.5).abs() < 1e-6, "{:?}", preview.outcomes[0].sigma.first());
     for (compose, batch_norm) in [(false, true), (true, false)] {
         let spec = ClipSpec { to: 1.0, compose, batch_norm, ..ClipSpec::default() };
         let job = ClipJob { subject: Arc::clone(&subject), edits: Edits::new(), spec };

@@ -22,6 +22,10 @@ use lanes::{from_lanes, gather, scatter, to_lanes};
 /// Bytes of a gathered block: it should stay in the second-level cache.
 const BLOCK_BYTES: usize = 1 << 20;
 
+/// Outputs pixels and vectors, and channels, for which reading the kernel takes longer than the products.
+const FEW_COLUMNS: usize = 128;
+const MANY_CHANNELS: usize = 128;
+
 /// A convolution (cross-correlation, as PyTorch and candle have it) without bias.
 #[derive(Clone, Debug)]
 pub struct ConvOp<T> {
@@ -157,8 +161,26 @@ impl<T: Real> ConvOp<T> {
         }
     }
 
+    /// The same for an image so small that reading the kernel is what takes time: threads share the output
+    /// channels among them, so that each reads its part of the kernel once.
+    fn apply_small(&self, group: usize, x: &[T], batch: usize, y: &mut [T]) {
+        let (depth, columns) = (self.depth(), self.pixels_out() * batch);
+        let mut block = self.scratch.take(depth * columns);
+        self.gather_block(x, batch, 0..self.down.output, &mut block);
+        let block = rows(&block, depth, columns, columns);
+        let weight = self.group_weight(group);
+        let share = self.group_out.div_ceil(rayon::current_num_threads()).max(1);
+        y.par_chunks_mut(share * columns).zip(weight.par_chunks(share * depth)).for_each(|(y, weight)| {
+            let count = y.len() / columns;
+            product(rows_mut(y, count, columns, columns), false, rows(weight, count, depth, depth), block, Par::Seq);
+        });
+    }
+
     /// One group: `y = W · gather(x)`, all in lanes.
     fn apply_group(&self, group: usize, x: &[T], batch: usize, y: &mut [T]) {
+        if self.pixels_out() * batch <= FEW_COLUMNS && self.group_out >= MANY_CHANNELS {
+            return self.apply_small(group, x, batch, y);
+        }
         let (depth, width) = (self.depth(), self.across.output * batch);
         let weight = rows(self.group_weight(group), self.group_out, depth, depth);
         let per_block = self.rows_per_block(depth, batch);
