@@ -91,3 +91,30 @@ pub fn pairs<'a>(
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alpha_of_small_tables() {
+        let item = |approve, remove| Counts { approve, remove };
+        assert_eq!(alpha(&[]), None);
+        assert_eq!(alpha(&[item(2, 0), item(3, 0)]), Some(1.0), "nothing differs");
+        assert_eq!(alpha(&[item(2, 0), item(0, 2)]), Some(1.0));
+        // Four votes, two of each kind, every pair split: observed 4, expected 8/3.
+        assert!((alpha(&[item(1, 1), item(1, 1)]).unwrap() + 0.5).abs() < 1e-12);
+        let interval = alpha_interval(&[item(2, 0), item(0, 2), item(1, 1)], 200, 1).unwrap();
+        assert!(interval[0] <= interval[1]);
+    }
+
+    #[test]
+    fn pairs_are_counted_once_whatever_their_order() {
+        let vote = |who: &str, remove| (who.to_owned(), remove);
+        let items = [vec![vote("b", true), vote("a", false)], vec![vote("a", true), vote("b", true), vote("c", false)]];
+        let found = pairs(items.iter().map(Vec::as_slice));
+        assert_eq!(found[&("a", "b")], (2, 1));
+        assert_eq!(found[&("b", "c")], (1, 1));
+        assert_eq!(found.len(), 3);
+    }
+}

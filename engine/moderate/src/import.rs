@@ -5,7 +5,9 @@ use serde::Serialize;
 use crate::agreement::Counts;
 use crate::model::{Case, Time};
 
+pub mod into_log;
 pub mod lewidi;
+pub mod reddit;
 pub mod table;
 
 /// One judgement on a case.

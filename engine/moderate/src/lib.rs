@@ -25,6 +25,7 @@ pub mod evaluate;
 pub mod event;
 pub mod import;
 pub mod model;
+pub mod route;
 pub mod score;
 pub mod simulate;
 pub mod state;

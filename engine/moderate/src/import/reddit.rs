@@ -1,0 +1,69 @@
+//! Reddit's moderation log, one JSON object a line. Only decisions on posts and comments count, AutoModerator's
+//! are left out, and the last action of a moderator on a target is the one that holds.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{BadRow, Imported, Item, LoggedVote};
+use crate::model::{Case, CaseKind, Source};
+
+/// Read a log. Actions of other kinds are passed over in silence; broken lines are listed.
+pub fn read(text: &[u8]) -> Imported {
+    let mut imported = Imported::default();
+    let mut known = BTreeMap::<String, usize>::new();
+    for (i, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        match row(line) {
+            Err(reason) => imported.bad.push(BadRow { line: i as u64 + 1, reason }),
+            Ok(None) => {}
+            Ok(Some((case, vote))) => {
+                let place = *known.entry(case.id.clone()).or_insert_with(|| {
+                    imported.items.push(Item { case, votes: Vec::new() });
+                    imported.items.len() - 1
+                });
+                let votes = &mut imported.items[place].votes;
+                match votes.iter_mut().find(|other| other.moderator == vote.moderator) {
+                    Some(other) if other.at <= vote.at => *other = vote,
+                    Some(_) => {}
+                    None => votes.push(vote),
+                }
+            }
+        }
+    }
+    imported
+}
+
+fn row(line: &[u8]) -> Result<Option<(Case, LoggedVote)>, String> {
+    let value: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let value = value.get("data").unwrap_or(&value);
+    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let need = |name: &str| Some(text(name)).filter(|text| !text.is_empty()).ok_or(format!("“{name}” is missing"));
+    let (remove, kind) = match need("action")?.as_str() {
+        "approvelink" => (false, CaseKind::Post),
+        "approvecomment" => (false, CaseKind::Comment),
+        "removelink" | "spamlink" => (true, CaseKind::Post),
+        "removecomment" | "spamcomment" => (true, CaseKind::Comment),
+        _ => return Ok(None),
+    };
+    let moderator = need("mod")?;
+    if moderator.eq_ignore_ascii_case("automoderator") {
+        return Ok(None);
+    }
+    let at = value.get("created_utc").and_then(Value::as_f64).ok_or("“created_utc” is no time")? as i64;
+    let title = Some(text("target_title")).filter(|title| !title.is_empty());
+    let case = Case {
+        id: need("target_fullname")?,
+        community: text("subreddit"),
+        kind,
+        title,
+        body: text("target_body"),
+        author: text("target_author"),
+        created_at: at,
+        source: Source::Import,
+        ..Case::default()
+    };
+    Ok(Some((case, LoggedVote { moderator, remove, at: Some(at) })))
+}
