@@ -1,4 +1,4 @@
-//! What somebody asks for, and the events it leads to. Nothing is changed here: [`decide`] is a pure function.
+//! What somebody asks for, and the events it leads to. Nothing is changed here: [`Command::decide`] is a pure function.
 
 use serde::{Deserialize, Serialize};
 
