@@ -3,5 +3,11 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 mod architecture;
+mod files;
+mod geometry;
 mod pictures;
+mod runs;
+mod settings;
+mod speed;
+mod tabs;
 mod workbench;

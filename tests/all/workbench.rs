@@ -20,6 +20,16 @@ pub fn workbench<'a>(
     size: [f32; 2],
     answers: Vec<Option<PathBuf>>,
 ) -> Harness<'a, Workbench> {
+    workbench_with(home, theme, size, |workbench| workbench.answering(answers))
+}
+
+/// The same, changed by `with` before the first frame.
+pub fn workbench_with<'a>(
+    home: &Path,
+    theme: ThemeChoice,
+    size: [f32; 2],
+    with: impl FnOnce(Workbench) -> Workbench + 'a,
+) -> Harness<'a, Workbench> {
     let home = home.to_path_buf();
     let egui_theme = if theme == ThemeChoice::Light { egui::Theme::Light } else { egui::Theme::Dark };
     let mut harness = Harness::builder()
@@ -32,7 +42,7 @@ pub fn workbench<'a>(
             let waker = Waker::default();
             waker.connect(&cc.egui_ctx);
             let engine = Engine::inline_waking(waker.closure());
-            let mut workbench = Workbench::for_tests(engine, &home, theme).answering(answers);
+            let mut workbench = with(Workbench::for_tests(engine, &home, theme));
             workbench.prepare(&cc.egui_ctx);
             workbench
         });
@@ -40,18 +50,20 @@ pub fn workbench<'a>(
     harness
 }
 
-fn plain<'a>(home: &Path) -> Harness<'a, Workbench> {
+/// A large dark one.
+pub fn plain<'a>(home: &Path) -> Harness<'a, Workbench> {
     workbench(home, ThemeChoice::Dark, [1400.0, 900.0], Vec::new())
 }
 
-fn command(harness: &mut Harness<'_, Workbench>, id: &'static str) {
+/// Run a command and let the window come to rest.
+pub fn command(harness: &mut Harness<'_, Workbench>, id: &'static str) {
     harness.state_mut().command(CommandId(id));
     harness.step();
     harness.run();
 }
 
 /// σ₁ of every row of the layer table that is on screen, by layer name.
-fn rows(harness: &Harness<'_, Workbench>) -> Vec<(String, f64)> {
+pub fn rows(harness: &Harness<'_, Workbench>) -> Vec<(String, f64)> {
     let mut rows = Vec::new();
     for node in harness.query_all_by_label_contains(", σ₁ ") {
         let label = node.accesskit_node().label().unwrap_or_default();
@@ -65,9 +77,16 @@ fn rows(harness: &Harness<'_, Workbench>) -> Vec<(String, f64)> {
 }
 
 /// Largest σ₁ of the convolutions and dense layers on screen; batch norms are clipped only when asked.
-fn largest(harness: &Harness<'_, Workbench>) -> f64 {
+pub fn largest(harness: &Harness<'_, Workbench>) -> f64 {
     let is_kernel = |name: &str| name.contains("conv") || name.contains("shortcut.0") || name.starts_with("fc");
     rows(harness).iter().filter(|(name, _)| is_kernel(name)).map(|(_, sigma)| *sigma).fold(0.0, f64::max)
+}
+
+/// The labels on screen that contain `part`.
+pub fn labels(harness: &Harness<'_, Workbench>, part: &str) -> Vec<String> {
+    // Plain text keeps what it says as its value.
+    let text = |node: egui_kittest::Node<'_>| node.accesskit_node().label().or(node.accesskit_node().value());
+    harness.query_all_by_label_contains(part).filter_map(text).collect()
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
+mod lm;
+mod stop;
 mod window;
 
 use std::collections::BTreeMap;

@@ -1,14 +1,17 @@
 //! A table for thousands of rows: only what is visible is laid out, order and filter are kept until they change.
 //!
 //! The table is one stop of the Tab key. While it has the focus, up, down, Page up, Page down, Home and End move
-//! the selection. A click on a header sorts, another one turns the order round. A right click copies.
+//! the selection, left and right bring hidden columns into view. A click on a header sorts, another one turns the
+//! order round. The edge of a header is dragged to make its column wider; a double click there fits it to what is
+//! shown. A right click copies.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use egui::{
     Align, EventFilter, Id, Key, Label, Layout, Modifiers, Rect, Response, RichText, Role, Sense, Ui, WidgetInfo,
 };
-use egui_table::{CellInfo, HeaderCellInfo, HeaderRow, PrefetchInfo, Table, TableDelegate};
+use egui_table::{CellInfo, HeaderCellInfo, HeaderRow, PrefetchInfo, Table, TableDelegate, TableState};
 
 use crate::theme::UiExt as _;
 use crate::widgets::format;
@@ -107,6 +110,13 @@ pub struct TableView {
     focus_filter: bool,
     focus_table: bool,
     copy_cell: Option<(usize, usize)>,
+    /// Widths that were dragged, by column.
+    dragged: BTreeMap<usize, f32>,
+    /// The column that the keyboard brought into view.
+    column: usize,
+    scroll_to_column: Option<usize>,
+    /// The last column.
+    columns: usize,
 }
 
 impl TableView {
@@ -200,18 +210,26 @@ impl TableView {
             focus.request_focus();
         }
         let row_height = ui.tokens().row_height;
+        self.columns = rows.columns().len().saturating_sub(1);
         if focus.has_focus() {
             self.keys(ui, id, (area.height() / row_height - 2.0).max(1.0) as isize);
         }
-        let columns = widths(rows.columns(), area.width());
+        let columns = widths(rows.columns(), area.width(), &self.dragged);
+        let given: Vec<f32> = columns.iter().map(|column| column.current).collect();
+        let hidden = hidden(&given, area.width());
+        let salt = egui::IdSalt::new((name, "cells"));
+        let ids: Vec<Id> = columns.iter().enumerate().map(|(i, column)| column.id_for(i)).collect();
         let mut table = Table::new()
-            .id_salt((name, "cells"))
+            .id_salt(salt)
             .num_rows(self.order.len() as u64)
             .columns(columns)
             .num_sticky_cols(1)
             .headers([HeaderRow::new(row_height + 2.0)]);
         if let Some(row) = self.scroll_to.take() {
             table = table.scroll_to_row(row as u64, None);
+        }
+        if let Some(column) = self.scroll_to_column.take() {
+            table = table.scroll_to_column(column.min(given.len().saturating_sub(1)), None);
         }
         let mut delegate = Delegate {
             view: self,
@@ -222,15 +240,42 @@ impl TableView {
             focused: focus.has_focus(),
             clicked: false,
         };
-        table.show(ui, &mut delegate);
+        // Room for the line that tells of columns out of sight.
+        let line = if hidden > 0 { ui.text_style_height(&egui::TextStyle::Small) + 6.0 } else { 0.0 };
+        let space = egui::vec2(area.width(), (area.height() - line).max(60.0));
+        let found = ui
+            .allocate_ui(space, |ui| {
+                ui.set_max_size(space);
+                // The widths are kept here and not by the table, so that the first column follows the window's width.
+                let state_id = TableState::id(ui, salt);
+                let widths = ids.iter().copied().zip(given.iter().copied()).collect();
+                TableState { col_widths: widths, parent_width: None }.store(ui.ctx(), state_id);
+                table.show(ui, &mut delegate);
+                TableState::load(ui.ctx(), state_id)
+            })
+            .inner;
         if delegate.clicked {
             focus.request_focus();
+        }
+        for (i, (id, given)) in ids.iter().zip(&given).enumerate() {
+            let width = found.as_ref().and_then(|state| state.col_widths.get(id));
+            if let Some(width) = width.filter(|width| (**width - given).abs() > 0.5) {
+                self.dragged.insert(i, *width);
+            }
+        }
+        if hidden > 0 {
+            let text = format!(
+                "{} to the right: scroll sideways, or press → in the table",
+                format::counted(hidden, "more column", "more columns")
+            );
+            let text = RichText::new(text).small().color(ui.tokens().text_weak);
+            ui.add(Label::new(text).truncate().selectable(false));
         }
         self.selected != before
     }
 
     fn keys(&mut self, ui: &Ui, id: Id, page: isize) {
-        let filter = EventFilter { vertical_arrows: true, ..EventFilter::default() };
+        let filter = EventFilter { vertical_arrows: true, horizontal_arrows: true, ..EventFilter::default() };
         ui.memory_mut(|memory| memory.set_focus_lock_filter(id, filter));
         let steps = [
             (Key::ArrowUp, -1),
@@ -240,6 +285,12 @@ impl TableView {
             (Key::Home, isize::MIN / 2),
             (Key::End, isize::MAX / 2),
         ];
+        for (key, step) in [(Key::ArrowRight, 1), (Key::ArrowLeft, -1)] {
+            if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
+                self.column = self.column.saturating_add_signed(step).clamp(1, self.columns.max(1));
+                self.scroll_to_column = Some(self.column);
+            }
+        }
         for (key, step) in steps {
             if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
                 self.step(step);
@@ -248,18 +299,41 @@ impl TableView {
     }
 }
 
-/// Column widths: the first one takes what the others leave, within reason.
-fn widths(columns: &[Column], available: f32) -> Vec<egui_table::Column> {
-    let rest: f32 = columns.iter().skip(1).map(|column| column.width).sum();
-    let first = (available - rest - 12.0).max(columns.first().map_or(0.0, |column| column.width));
+/// Narrower than this no column gets.
+const NARROWEST: f32 = 36.0;
+
+/// Least width of the first column where the others leave too little.
+const NAME: f32 = 120.0;
+
+/// Column widths: what was dragged; else the first one takes what the others leave, within reason.
+fn widths(columns: &[Column], available: f32, dragged: &BTreeMap<usize, f32>) -> Vec<egui_table::Column> {
+    let rest: f32 =
+        columns.iter().enumerate().skip(1).map(|(i, column)| dragged.get(&i).copied().unwrap_or(column.width)).sum();
+    let wish = columns.first().map_or(0.0, |column| column.width);
+    // Not all fit: the name gives way a little, so that the columns behind it begin sooner.
+    let least = if wish + rest > available { wish.min((available * 0.4).max(NAME)) } else { wish };
+    let first = (available - rest - 12.0).max(least).floor();
     columns
         .iter()
         .enumerate()
         .map(|(i, column)| {
-            let width = if i == 0 { first.floor() } else { column.width };
-            egui_table::Column::new(width).range(width..=width).resizable(false)
+            let usual = if i == 0 { first } else { column.width };
+            let width = dragged.get(&i).copied().unwrap_or(usual);
+            egui_table::Column::new(width).range(NARROWEST..=4000.0)
         })
         .collect()
+}
+
+/// How many columns do not fit.
+fn hidden(widths: &[f32], available: f32) -> usize {
+    let mut right = 0.0;
+    widths
+        .iter()
+        .filter(|width| {
+            right += **width;
+            right > available + 1.0
+        })
+        .count()
 }
 
 struct Delegate<'a, R: Rows> {

@@ -140,7 +140,7 @@ pub fn ui(
             actions.push(Action::OpenSecondDialog);
         }
         super::head::samples(ui, |name| actions.push(Action::OpenSecond(name)));
-        if view.b.is_some() && ui.button("Close").on_hover_text("Close the second file").clicked() {
+        if view.b.is_some() && ui.button("Close B").on_hover_text("Close the second file").clicked() {
             actions.push(Action::CloseSecond);
         }
     });

@@ -121,15 +121,15 @@ pub fn op_name(op: OpKind) -> &'static str {
 
 const NAME: usize = 0;
 const SIGMA: usize = 1;
-const RESHAPED: usize = 2;
-const STATUS: usize = 3;
-const STABLE_RANK: usize = 4;
-const CONDITION: usize = 5;
-const OPERATOR: usize = 6;
+const OPERATOR: usize = 2;
+const RESHAPED: usize = 3;
+const STATUS: usize = 4;
+const STABLE_RANK: usize = 5;
+const CONDITION: usize = 6;
 const WEIGHT: usize = 7;
 const INPUT: usize = 8;
 
-/// The columns; the first takes the width that is left.
+/// The columns, the important ones first: a narrow window shows three. The first takes the width that is left.
 pub const COLUMNS: [Column; 9] = [
     Column { name: "Layer", meaning: "Name of the weight tensor", width: 172.0, number: false },
     Column {
@@ -138,6 +138,7 @@ pub const COLUMNS: [Column; 9] = [
         width: 78.0,
         number: true,
     },
+    Column { name: "Operator", meaning: "Which linear map the weight stands for", width: 92.0, number: false },
     Column {
         name: "Reshaped",
         meaning: "Spectral norm of the kernel reshaped to (out, rest), as PyTorch's spectral_norm takes it. For a convolution this is not the norm of the operator: it can be smaller or larger than σ₁",
@@ -157,7 +158,6 @@ pub const COLUMNS: [Column; 9] = [
         width: 82.0,
         number: true,
     },
-    Column { name: "Operator", meaning: "Which linear map the weight stands for", width: 92.0, number: false },
     Column { name: "Weight", meaning: "Shape of the weight tensor as stored", width: 96.0, number: false },
     Column { name: "Input", meaning: "Shape of one input: channels × height × width", width: 90.0, number: false },
 ];

@@ -81,10 +81,16 @@ fn ten_thousand_rows_are_drawn_in_time() {
     });
     crate::theme::apply(&harness.ctx);
     harness.run_steps(3);
-    let started = std::time::Instant::now();
-    harness.run_steps(60);
-    let frame = started.elapsed().as_secs_f64() * 1000.0 / 60.0;
-    println!("10,000 rows: {frame:.2} ms a frame");
-    // The aim is 8 ms on an idle machine; a busy one may take twice as long.
-    assert!(frame < 16.0, "{frame} ms a frame");
+    // The fastest of several rounds: other programs on the machine only ever make it slower.
+    let mut best = f64::INFINITY;
+    for _ in 0..12 {
+        let started = std::time::Instant::now();
+        harness.run_steps(20);
+        best = best.min(started.elapsed().as_secs_f64() * 1000.0 / 20.0);
+        if best < 4.0 {
+            break;
+        }
+    }
+    println!("10,000 rows, scrolled: {best:.2} ms a frame for input, layout and shapes");
+    assert!(best < 8.0, "{best} ms a frame");
 }

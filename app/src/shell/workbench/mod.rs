@@ -259,6 +259,11 @@ impl Workbench {
         self.contents.shared.commands.push(id);
     }
 
+    /// Whether a file dialog is on its way.
+    pub fn dialog_is_open(&self) -> bool {
+        self.contents.shared.dialogs.is_open()
+    }
+
     /// The messages so far.
     pub fn notifications(&self) -> &Notifications {
         &self.contents.shared.notify
