@@ -27,6 +27,10 @@ pub fn score(model: &LanguageModel, tokens: &[u32], hooks: &mut dyn Hooks, ctl: 
     if tokens.len() < 2 {
         return Err(Error::NoTokens);
     }
+    let vocabulary = model.config().vocabulary;
+    if let Some((position, &token)) = tokens.iter().enumerate().find(|&(_, &token)| token as usize >= vocabulary) {
+        return Err(Error::Token { token, position, vocabulary });
+    }
     ctl.check()?;
     // Nothing is predicted from the last token.
     let resid = model.forward_resid(&tokens[..tokens.len() - 1], &mut model.new_cache(), hooks)?;
