@@ -220,7 +220,7 @@ impl TableView {
         let salt = egui::IdSalt::new((name, "cells"));
         let ids: Vec<Id> = columns.iter().enumerate().map(|(i, column)| column.id_for(i)).collect();
         let mut table = Table::new()
-            .id_salt(salt)
+            .id_salt((name, "cells"))
             .num_rows(self.order.len() as u64)
             .columns(columns)
             .num_sticky_cols(1)
