@@ -89,7 +89,10 @@ impl Job for SurveyJob {
                 ctl.warn(row.name.as_str(), "did not reach the residual asked for");
             }
             report.layers.push(row);
-            ctl.partial(report.clone());
+            // All of a small file's layers one by one; of thousands, a hundred looks at the growing list.
+            if done < 100 || done % total.div_ceil(100) == 0 {
+                ctl.partial(report.clone());
+            }
         }
         ctl.progress("Done", total, Some(total));
         Ok(report)
