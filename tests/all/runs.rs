@@ -74,13 +74,13 @@ fn a_training_run_shows_its_curves() {
     let folder = home.path().join("runs/a-training-run");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("run.json"), r#"{"method":"spectrum","name":"Short training"}"#).unwrap();
-    let lines: String = (1..=3)
+    let lines: Vec<String> = (1..=3)
         .map(|epoch| {
             let sigma = 2.0 / f64::from(epoch);
-            format!("{{\"step\":{epoch},\"values\":{{\"loss\":0.5,\"sigma1/stem.weight\":{sigma},\"sigma1/fc.weight\":1.5}}}}\n")
+            format!("{{\"step\":{epoch},\"values\":{{\"loss\":0.5,\"sigma1/stem.weight\":{sigma},\"sigma1/fc.weight\":1.5}}}}")
         })
         .collect();
-    std::fs::write(folder.join("metrics.jsonl"), lines).unwrap();
+    std::fs::write(folder.join("metrics.jsonl"), lines.join("\n")).unwrap();
     std::fs::write(folder.join("report.json"), "{}").unwrap();
     let mut harness = plain(home.path());
     command(&mut harness, "shell.runs");

@@ -1,6 +1,6 @@
 //! `plumb fetch MODEL` and `plumb lm …`: language models without a window.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
@@ -34,7 +34,7 @@ pub enum Command {
     /// Write the logits of every position: tensor `logits` of shape [tokens, vocabulary].
     Logits {
         #[command(flatten)]
-        model: Model,
+        model: ModelArguments,
         #[command(flatten)]
         prompt: PromptArguments,
         /// The safetensors file to write.
@@ -44,7 +44,7 @@ pub enum Command {
     /// Write the residual stream at a hook point: tensor `resid` of shape [tokens, width].
     Resid {
         #[command(flatten)]
-        model: Model,
+        model: ModelArguments,
         #[command(flatten)]
         prompt: PromptArguments,
         /// Where: blocks.N.hook_resid_pre or blocks.N.hook_resid_post.
@@ -57,7 +57,7 @@ pub enum Command {
     /// Print how probable a text is, token by token.
     Score {
         #[command(flatten)]
-        model: Model,
+        model: ModelArguments,
         #[command(flatten)]
         prompt: PromptArguments,
         /// Print one JSON document.
@@ -67,7 +67,7 @@ pub enum Command {
     /// Continue a text.
     Generate {
         #[command(flatten)]
-        model: Model,
+        model: ModelArguments,
         #[command(flatten)]
         prompt: PromptArguments,
         #[command(flatten)]
@@ -80,10 +80,10 @@ pub enum Command {
 
 /// Which model.
 #[derive(Args, Debug)]
-pub struct Model {
+pub struct ModelArguments {
     /// `smollm2`, `hf:owner/repo`, a GGUF file, or a folder with config.json and safetensors.
-    #[arg(long, value_name = "MODEL")]
-    pub model: String,
+    #[arg(long = "model", value_name = "MODEL")]
+    pub source: String,
     /// How weights are kept and multiplied.
     #[arg(long, value_enum, default_value_t)]
     pub precision: PrecisionChoice,
@@ -110,14 +110,14 @@ fn device(text: &str) -> Result<DeviceChoice, String> {
     found.ok_or_else(|| "choose auto, cpu, cuda or metal".to_owned())
 }
 
-impl Model {
+impl ModelArguments {
     fn spec(self) -> ModelSpec {
         let precision = match self.precision {
             PrecisionChoice::Stored => Precision::AsStored,
             PrecisionChoice::F32 => Precision::F32,
             PrecisionChoice::Bf16 => Precision::Bf16,
         };
-        ModelSpec { model: self.model, precision, device: self.device }
+        ModelSpec { model: self.source, precision, device: self.device }
     }
 }
 
@@ -186,8 +186,8 @@ impl SamplingArguments {
 pub fn run(command: Command, cache: &Cache) -> Result<()> {
     let cache = cache.clone();
     match command {
-        Command::Logits { model, prompt, out } => tensor(model, prompt, Wanted::Logits, out, cache),
-        Command::Resid { model, prompt, hook, out } => tensor(model, prompt, Wanted::Resid(hook), out, cache),
+        Command::Logits { model, prompt, out } => tensor(model, prompt, Wanted::Logits, &out, cache),
+        Command::Resid { model, prompt, hook, out } => tensor(model, prompt, Wanted::Resid(hook), &out, cache),
         Command::Score { model, prompt, json } => {
             let progress = Progress::start(0);
             let report = progress.run(ScoreJob { model: model.spec(), prompt: prompt.prompt(), cache })?;
@@ -197,8 +197,9 @@ pub fn run(command: Command, cache: &Cache) -> Result<()> {
             }
             let rows = report.tokens.iter().zip(&report.logprobs);
             // Quoted, so that spaces and line ends can be seen.
-            let rows: String = rows.map(|(token, logprob)| format!("{logprob:>9.4}  {token:?}\n")).collect();
-            print_text(&format!("{rows}\nperplexity {:.4}\n", report.perplexity))
+            let mut lines: Vec<_> = rows.map(|(token, logprob)| format!("{logprob:>9.4}  {token:?}")).collect();
+            lines.push(format!("\nperplexity {:.4}\n", report.perplexity));
+            print_text(&lines.join("\n"))
         }
         Command::Generate { model, prompt, sampling, json } => {
             let (sampling, seed) = (sampling.sampling(), sampling.seed);
@@ -217,13 +218,18 @@ pub fn run(command: Command, cache: &Cache) -> Result<()> {
     }
 }
 
-fn tensor(model: Model, prompt: PromptArguments, wanted: Wanted, out: PathBuf, cache: Cache) -> Result<()> {
+fn tensor(model: ModelArguments, prompt: PromptArguments, wanted: Wanted, out: &Path, cache: Cache) -> Result<()> {
     if out.is_dir() {
         bail!("{} is a folder: name a file in it", out.display());
     }
     let progress = Progress::start(0);
-    let shape =
-        progress.run(TensorJob { model: model.spec(), prompt: prompt.prompt(), wanted, out: out.clone(), cache })?;
+    let shape = progress.run(TensorJob {
+        model: model.spec(),
+        prompt: prompt.prompt(),
+        wanted,
+        out: out.to_path_buf(),
+        cache,
+    })?;
     progress.finish();
     print_text(&format!("{} {shape:?}\n", out.display()))
 }

@@ -132,7 +132,7 @@ impl FileDialogs {
             let shown = Instant::now();
             let path = catch_unwind(AssertUnwindSafe(|| native(purpose, &ask)));
             // Nobody waits any more if the window was closed meanwhile.
-            let _listener_may_be_gone = send.send(judge(path.ok(), shown.elapsed()));
+            let _listener_may_be_gone = send.send(judge(path, shown.elapsed()));
             if let Some(wake) = wake {
                 wake();
             }
@@ -156,12 +156,12 @@ impl FileDialogs {
     }
 }
 
-/// What it means that a dialog came back with this after this time; no outer value if it panicked.
-fn judge(path: Option<Option<PathBuf>>, took: Duration) -> Answer {
+/// What it means that a dialog came back with this after this time; an error if it panicked.
+fn judge(path: std::thread::Result<Option<PathBuf>>, took: Duration) -> Answer {
     match path {
-        Some(Some(path)) => Answer::Chosen(path),
-        Some(None) if took >= TOO_QUICK => Answer::Dismissed,
-        Some(None) | None => Answer::Failed(NO_DIALOG.to_owned()),
+        Ok(Some(path)) => Answer::Chosen(path),
+        Ok(None) if took >= TOO_QUICK => Answer::Dismissed,
+        Ok(None) | Err(_) => Answer::Failed(NO_DIALOG.to_owned()),
     }
 }
 
@@ -198,9 +198,9 @@ mod tests {
     #[test]
     fn a_dialog_that_was_never_seen_is_a_failure() {
         let long = Duration::from_secs(2);
-        assert_eq!(judge(Some(Some("a".into())), Duration::ZERO), Answer::Chosen("a".into()));
-        assert_eq!(judge(Some(None), long), Answer::Dismissed);
-        assert!(matches!(judge(Some(None), Duration::from_millis(1)), Answer::Failed(why) if why.contains("drop")));
-        assert!(matches!(judge(None, long), Answer::Failed(_)), "it panicked");
+        assert_eq!(judge(Ok(Some("a".into())), Duration::ZERO), Answer::Chosen("a".into()));
+        assert_eq!(judge(Ok(None), long), Answer::Dismissed);
+        assert!(matches!(judge(Ok(None), Duration::from_millis(1)), Answer::Failed(why) if why.contains("drop")));
+        assert!(matches!(judge(Err(Box::new(())), long), Answer::Failed(_)), "it panicked");
     }
 }
