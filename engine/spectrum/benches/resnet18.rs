@@ -26,7 +26,7 @@ use plumb_spectrum::power_qr::{self, PowerQrOptions, power_qr, power_qr_until};
 /// Accuracy asked of every value.
 const ACCURACY: f64 = 1e-3;
 /// What block Krylov is asked for, as its own estimate of its error is no bound.
-const ASKED: f64 = 1e-4;
+const ASKED: f64 = 1e-5;
 const WANTED: usize = 4;
 /// Runs of block Krylov, of which the quickest counts.
 const RUNS: usize = 3;

@@ -64,6 +64,9 @@ const SHORT: usize = 2048;
 /// Residual above which no accuracy of the values is believed.
 const LOOSEST_RESIDUAL: f64 = 0.05;
 
+/// Values past the wanted ones that must have settled too: one that rises late may yet overtake a wanted one.
+const LOOKED_BEYOND: usize = 2;
+
 /// A look at the values costs an eigenvalue problem: there is one after every this share of the applications.
 const LOOKS: usize = 12;
 /// … and at least this many steps, so that a rise is more than chance.
@@ -276,7 +279,7 @@ pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
             let residual = |i: usize| rests[i] / (values[i].max(T::EPSILON * top) * top).sqrt();
             let largest = if m >= k { (0..k).map(residual).fold(0.0, f64::max) } else { f64::INFINITY };
             let reached = largest <= 0.8 * options.tolerance
-                || progress.note(&values, k) <= options.accuracy && largest <= LOOSEST_RESIDUAL;
+                || progress.note(&values, k + LOOKED_BEYOND) <= options.accuracy && largest <= LOOSEST_RESIDUAL;
             if reached || m >= len || applications >= options.max_applications {
                 break (values, vectors);
             }
