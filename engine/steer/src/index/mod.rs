@@ -8,8 +8,8 @@
 //! | `windows.bin` | windows of every feature: start in the corpus, length, place of the firing token, activations |
 //! | `tokens.bin` | the corpus as 32-bit token ids |
 //!
-//! The binary files are memory-mapped; numbers are little-endian. Memory while building is bounded by a few hundred bytes
-//! per feature, whatever the size of the corpus.
+//! The binary files are memory-mapped; numbers are little-endian. While building, memory holds a few hundred
+//! bytes per feature, the corpus' token ids and one offset per token; the corpus' activations are never held.
 
 mod build;
 mod feature;
