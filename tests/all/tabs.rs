@@ -23,19 +23,26 @@ fn tab(harness: &Harness<'_, Workbench>, name: &str) -> egui::Rect {
     tabs(harness).into_iter().find(|(tab, _)| tab == name).unwrap_or_else(|| panic!("no tab {name}")).1
 }
 
-#[test]
-fn tabs_split_by_commands_and_come_back() {
-    let home = tempfile::tempdir().unwrap();
-    let mut harness: Harness<'_, Workbench> = Harness::builder()
+/// A window that keeps its layout under `home`.
+fn open(home: &std::path::Path) -> Harness<'static, Workbench> {
+    let home = home.to_owned();
+    let mut harness = Harness::builder()
         .with_size([1400.0, 900.0])
         .with_max_steps(40)
         .with_os(egui::os::OperatingSystem::Nix)
-        .build_eframe(|cc| {
-            let mut workbench = Workbench::persisting(Engine::inline(), home.path());
+        .build_eframe(move |cc| {
+            let mut workbench = Workbench::persisting(Engine::inline(), &home);
             workbench.prepare(&cc.egui_ctx);
             workbench
         });
     harness.run();
+    harness
+}
+
+#[test]
+fn tabs_split_by_commands_and_come_back() {
+    let home = tempfile::tempdir().unwrap();
+    let mut harness = open(home.path());
     assert!((tab(&harness, "Runs").top() - tab(&harness, "Spectrum").top()).abs() < 1.0, "one row at first");
     command(&mut harness, "shell.runs");
     command(&mut harness, "shell.split_right");
@@ -48,16 +55,7 @@ fn tabs_split_by_commands_and_come_back() {
     harness.state_mut().close();
     drop(harness);
 
-    let mut harness: Harness<'_, Workbench> = Harness::builder()
-        .with_size([1400.0, 900.0])
-        .with_max_steps(40)
-        .with_os(egui::os::OperatingSystem::Nix)
-        .build_eframe(|cc| {
-            let mut workbench = Workbench::persisting(Engine::inline(), home.path());
-            workbench.prepare(&cc.egui_ctx);
-            workbench
-        });
-    harness.run();
+    let mut harness = open(home.path());
     assert_eq!((tab(&harness, "Runs"), tab(&harness, "Settings")), (runs, settings), "where they were left");
     command(&mut harness, "shell.next_row");
     command(&mut harness, "shell.join");

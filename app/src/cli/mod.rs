@@ -1,7 +1,8 @@
 //! The command line: the same methods without a window, the same numbers for the same seed.
 //!
 //! Results go to stdout; progress and errors to stderr. Exit code 0: done; 1: the input is at fault; 2: the command
-//! line itself is at fault; 130: stopped by Ctrl-C, and nothing half written is left behind.
+//! line itself is at fault; 130: stopped by Ctrl-C, and nothing half written is left
+//! behind but the part of a download that has arrived.
 
 mod clip;
 mod geometry;
@@ -92,7 +93,9 @@ pub fn run(command: Command, home: &Home) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if matches!(error.downcast_ref(), Some(plumb_core::Error::Cancelled)) => {
-            eprintln!("plumb: stopped. Nothing was written.");
+            eprintln!(
+                "plumb: stopped. Nothing was written; the part of a download that has arrived is kept for the next time."
+            );
             ExitCode::from(STOPPED)
         }
         Err(error) => {
