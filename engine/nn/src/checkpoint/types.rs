@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::geometry::PaddingMode;
+
 /// A file format that Plumb reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -158,20 +160,25 @@ pub struct ConvNode {
     pub weight: String,
     /// Steps per spatial axis; empty for nodes without.
     pub strides: Vec<usize>,
-    /// Zeros added around the input: first the begin of each spatial axis, then the end of each, as in ONNX.
+    /// Pixels added around the input: first the begin of each spatial axis, then the end of each, as in ONNX. Those
+    /// of a padding step right before a `Conv` are counted in.
     pub pads: Vec<usize>,
+    /// What the added pixels hold. A constant counts as zeros: it shifts the output and leaves the linear part.
+    pub padding_mode: PaddingMode,
     /// Spacing of kernel elements per spatial axis.
     pub dilations: Vec<usize>,
     /// Groups of channels that do not mix.
     pub group: usize,
     /// Rows added to one side of a transposed convolution's output, per spatial axis.
     pub output_padding: Vec<usize>,
+    /// The size of a transposed convolution's output per spatial axis where the node says it instead of `pads`.
+    pub output_size: Option<Vec<usize>>,
     /// `SAME_UPPER`, `SAME_LOWER` or `VALID` where the node says so instead of `pads`.
     pub auto_pad: Option<String>,
     /// Whether a `Gemm` uses its weight transposed, (out, in) instead of (in, out).
     pub transposed: bool,
-    /// The shape of the node's data input, batch first, where the graph lets it be known. A batch axis without a
-    /// fixed length counts as 1.
+    /// The shape of the node's data input, before a padding step that is counted in, batch first, where the graph
+    /// lets it be known. A batch axis without a fixed length counts as 1.
     pub input_shape: Option<Vec<usize>>,
 }
 

@@ -4,7 +4,10 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use plumb_nn::checkpoint::{Checkpoint, ConvNode, Format};
+use plumb_nn::{
+    checkpoint::{Checkpoint, ConvNode, Format},
+    geometry::PaddingMode,
+};
 
 /// A node as one line, where it differs from the plainest: stride, dilation and group 1, no padding.
 fn line(node: &ConvNode) -> String {
@@ -19,6 +22,9 @@ fn line(node: &ConvNode) -> String {
     add("dilations", &node.dilations, 1);
     add("group", &[node.group], 1);
     add("output_padding", &node.output_padding, 0);
+    if node.padding_mode != PaddingMode::Zeros {
+        write!(line, " {:?}", node.padding_mode).unwrap();
+    }
     line + node.auto_pad.as_ref().map(|mode| format!(" {mode}")).as_deref().unwrap_or_default()
 }
 
@@ -85,12 +91,11 @@ fn dense_layers_are_found_by_their_products() {
     check("tokens.onnx", &["MatMul onnx::MatMul_12 in [2, 7, 4]", "MatMul onnx::MatMul_13 in []"]);
 }
 
-/// Padding that is a step of its own before the convolution: the node is as it stands, without an input size, so
-/// that its geometry counts as guessed and not as the file's.
+/// Padding that is a step of its own before the convolution, its amounts computed by the graph or, where it is
+/// circular, put together from slices of the image.
 #[test]
-fn padding_before_a_convolution_leaves_its_input_open() {
-    for name in ["asym.onnx", "circular.onnx", "reflect.onnx"] {
-        let weight = if name == "asym.onnx" { "1.weight" } else { "0.weight" };
-        check(name, &[&format!("Conv {weight} in []")]);
-    }
+fn padding_before_a_convolution_is_counted_in() {
+    check("asym.onnx", &["Conv 1.weight in [1, 2, 6, 6] pads [0, 1, 1, 2]"]);
+    check("reflect.onnx", &["Conv 0.weight in [1, 2, 6, 6] pads [1, 1, 1, 1] Reflect"]);
+    check("circular.onnx", &["Conv 0.weight in [1, 2, 6, 6] pads [1, 1, 1, 1] Circular"]);
 }

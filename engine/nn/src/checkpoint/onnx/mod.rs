@@ -1,8 +1,12 @@
-//! ONNX models: initialisers and constants as tensors, convolution nodes with their own geometry.
+//! ONNX models: initialisers and constants as tensors, convolution nodes with their own geometry, padding steps before them included.
 //!
 //! Field numbers are those of `onnx.proto3`. Subgraphs (loops, branches) are not entered.
 
+mod constants;
 mod graph;
+mod node;
+mod padding;
+mod shapes;
 mod tensor;
 mod wire;
 
@@ -13,6 +17,9 @@ use wire::{Field, Span, Wire};
 
 /// More nodes or tensors than any network has.
 const MAX_PARTS: usize = 500_000;
+
+/// No axis of data flowing through a network is longer; keeps arithmetic on sizes from overflowing.
+const MAX_AXIS: i64 = 1 << 24;
 
 /// Whether the file starts as an exported model does: with its format version or another early field.
 pub(super) fn looks_like(start: &[u8]) -> bool {
