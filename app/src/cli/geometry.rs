@@ -43,6 +43,8 @@ pub enum Op {
     Conv1d,
     /// A convolution over two axes.
     Conv2d,
+    /// A transposed convolution over one axis.
+    Convtranspose1d,
     /// A transposed convolution over two axes.
     Convtranspose2d,
 }
@@ -82,6 +84,7 @@ impl Geometry {
                 Op::Dense => Some(OpKind::Dense),
                 Op::Conv1d => Some(OpKind::Conv1d),
                 Op::Conv2d => Some(OpKind::Conv2d),
+                Op::Convtranspose1d => Some(OpKind::ConvTranspose1d),
                 Op::Convtranspose2d => Some(OpKind::ConvTranspose2d),
             },
             input: self.input,

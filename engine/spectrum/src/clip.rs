@@ -44,9 +44,8 @@ impl<T: Real> Layer<'_, T> {
     /// convolutions that read no invented pixels.
     fn is_matrix(&self) -> bool {
         let taps: usize = self.weight_shape.iter().skip(2).product();
-        let convolution = matches!(self.kind, OpKind::Conv1d | OpKind::Conv2d);
-        self.kind == OpKind::Dense
-            || (convolution && taps == 1 && self.geometry.padding == [0, 0] && self.geometry.groups == 1)
+        let unpadded = (0..2).all(|axis| self.geometry.sides(axis) == [0, 0]);
+        self.kind == OpKind::Dense || (self.kind.is_convolution() && taps == 1 && unpadded && self.geometry.groups == 1)
     }
 }
 

@@ -119,7 +119,7 @@ impl DetailJob {
         ctl.partial(detail.clone());
 
         ctl.progress("Frequencies", 3, Some(4));
-        if matches!(layer.op, OpKind::Conv1d | OpKind::Conv2d) {
+        if layer.op.is_convolution() {
             let fourier = Fourier::new(op.weight(), op.weight_shape(), &layer.geometry)?;
             if fourier.affordable() {
                 detail.frequency = Some(fourier.map(ctl)?);
@@ -192,7 +192,7 @@ impl DetailJob {
         let miyato = bounds::reshaped_norm(op.weight(), op.weight_shape(), ctl)?;
         let note = "Norm of the kernel reshaped to a matrix: another number, often far below σ₁.";
         marks.add("Reshaped kernel (Miyato)", note, miyato, MarkKind::Other, clock);
-        if layer.op == OpKind::ConvTranspose2d {
+        if layer.op.is_transposed() {
             return Ok(());
         }
         let (weight, shape) = (op.weight(), op.weight_shape());
@@ -252,7 +252,7 @@ fn whole_spectrum(op: &dyn Kernelled<f64>, layer: &LayerInfo, ctl: &Ctl) -> Resu
     if layer.op == OpKind::BatchNorm || dense::affordable(op) {
         return Ok(Some(values(op, layer, &exact(Method::Dense), ctl)?));
     }
-    if matches!(layer.op, OpKind::Conv1d | OpKind::Conv2d) {
+    if layer.op.is_convolution() {
         let fourier = Fourier::new(op.weight(), op.weight_shape(), &layer.geometry)?;
         if fourier.exact() && fourier.affordable() {
             return Ok(Some(values(op, layer, &exact(Method::Fourier), ctl)?));

@@ -103,7 +103,7 @@ fn kind(tensor: &TensorShape<'_>, shapes: &BTreeMap<&str, &[usize]>) -> Result<O
         }
         _ if last.contains("bias") => Err("a bias: it shifts the output and has no spectrum".to_owned()),
         2 => Ok(OpKind::Dense),
-        3 if family::is_transposed(&lower) => Err("a transposed conv1d, which Plumb does not measure".to_owned()),
+        3 if family::is_transposed(&lower) => Ok(OpKind::ConvTranspose1d),
         3 => Ok(OpKind::Conv1d),
         4 if family::is_transposed(&lower) => Ok(OpKind::ConvTranspose2d),
         4 => Ok(OpKind::Conv2d),
@@ -121,7 +121,7 @@ pub(crate) fn pair_batch_norms(layers: &mut [LayerInfo]) {
     let mut size_of_norm = BTreeMap::new();
     for at in 0..layers.len() {
         let layer = &layers[at];
-        if !matches!(layer.op, OpKind::Conv2d | OpKind::Conv1d | OpKind::ConvTranspose2d) {
+        if !layer.op.is_convolution() && !layer.op.is_transposed() {
             continue;
         }
         let channels = layer.output_channels();

@@ -49,14 +49,14 @@ impl LayerInfo {
     pub fn output_channels(&self) -> usize {
         let axis = |at: usize| self.weight_shape.get(at).copied().unwrap_or(0);
         match self.op {
-            OpKind::ConvTranspose2d => axis(1) * self.geometry.groups,
+            op if op.is_transposed() => axis(1) * self.geometry.groups,
             _ => axis(0),
         }
     }
 
     /// Height and width of one output of a convolution; `None` where the geometry does not fit.
     pub fn output_size(&self) -> Option<[usize; 2]> {
-        let flat = self.op == OpKind::Conv1d;
+        let flat = self.op.has_one_axis();
         let taps = match (flat, self.weight_shape.as_slice()) {
             (true, &[_, _, k]) => [1, k],
             (false, &[_, _, kh, kw]) => [kh, kw],
@@ -69,14 +69,15 @@ impl LayerInfo {
                 continue;
             }
             let span = taps[axis].checked_sub(1)?.checked_mul(g.dilation[axis])?;
-            size[axis] = if self.op == OpKind::ConvTranspose2d {
+            let padding = g.sides(axis)[0].checked_add(g.sides(axis)[1])?;
+            size[axis] = if self.op.is_transposed() {
                 let grown = g.input[axis]
                     .checked_sub(1)?
                     .checked_mul(g.stride[axis])?
                     .checked_add(span + 1 + g.output_padding[axis])?;
-                grown.checked_sub(2 * g.padding[axis])?
+                grown.checked_sub(padding)?
             } else {
-                let room = g.input[axis].checked_add(2 * g.padding[axis])?.checked_sub(span + 1)?;
+                let room = g.input[axis].checked_add(padding)?.checked_sub(span + 1)?;
                 room.checked_div(g.stride[axis])? + 1
             };
         }
@@ -88,7 +89,7 @@ impl LayerInfo {
         let axes = self.weight_shape.len();
         match op {
             OpKind::Dense => axes >= 2,
-            OpKind::Conv1d => axes == 3,
+            OpKind::Conv1d | OpKind::ConvTranspose1d => axes == 3,
             OpKind::Conv2d | OpKind::ConvTranspose2d => axes == 4,
             OpKind::BatchNorm => axes == 1,
         }
@@ -111,7 +112,7 @@ impl LayerInfo {
             return layer;
         }
         layer.geometry = fixed.applied_to(layer.geometry);
-        if layer.op == OpKind::Conv1d {
+        if layer.op.has_one_axis() {
             // The second entry is the only axis.
             layer.geometry.input[0] = 1;
         }

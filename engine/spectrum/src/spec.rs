@@ -99,7 +99,7 @@ impl GeometryOverride {
             geometry.stride = [stride, stride];
         }
         if let Some(padding) = self.padding {
-            geometry.padding = [padding, padding];
+            geometry.set_padding([padding; 2], [padding; 2]);
         }
         if let Some(mode) = self.padding_mode {
             geometry.padding_mode = mode;

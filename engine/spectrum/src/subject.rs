@@ -264,6 +264,7 @@ fn from_node(layer: &LayerInfo, node: &ConvNode) -> Result<LayerInfo, String> {
         ("BatchNormalization", _) => return Ok(layer),
         ("Conv", 1) => OpKind::Conv1d,
         ("Conv", 2) => OpKind::Conv2d,
+        ("ConvTranspose", 1) => OpKind::ConvTranspose1d,
         ("ConvTranspose", 2) => OpKind::ConvTranspose2d,
         (op, axes) => return Err(format!("a {op} over {axes} axes, which Plumb does not measure")),
     };
@@ -288,38 +289,47 @@ fn from_node(layer: &LayerInfo, node: &ConvNode) -> Result<LayerInfo, String> {
         // The node says everything but the size.
         _ => layer.geometry_source = GeometrySource::Guessed,
     }
-    geometry.padding = match node.auto_pad.as_deref() {
-        Some("VALID") => [0, 0],
-        Some("SAME_UPPER" | "SAME_LOWER") => same_padding(&layer.weight_shape[2..], &geometry)?,
-        _ if node.pads.is_empty() => [0, 0],
-        _ => {
-            let (begin, end) = node.pads.split_at(node.pads.len() / 2);
-            if begin != end {
-                return Err(format!(
-                    "is padded by {begin:?} on one side and {end:?} on the other, which Plumb does not measure"
-                ));
-            }
-            pair(begin, 0)
-        }
-    };
+    let [begin, end] = sides(node, &layer, &geometry)?;
+    geometry.set_padding(begin, end);
+    geometry.padding_mode = node.padding_mode;
     layer.geometry = geometry;
     Ok(layer)
 }
 
-/// ONNX's “same” padding, where it is equal on both sides.
-fn same_padding(kernel: &[usize], geometry: &Geometry) -> Result<[usize; 2], String> {
-    let mut padding = [0, 0];
-    for (axis, &k) in (2 - kernel.len()..2).zip(kernel) {
-        let (n, s) = (geometry.input[axis], geometry.stride[axis].max(1));
-        let total = ((n.div_ceil(s) - 1) * s + (k - 1) * geometry.dilation[axis] + 1).saturating_sub(n);
-        if !total.is_multiple_of(2) {
-            return Err(format!(
-                "is padded by {total} pixels in all, one more on one side, which Plumb does not measure"
-            ));
-        }
-        padding[axis] = total / 2;
+/// A node's padding before and after the image; for a transposed convolution, what is cut off its output.
+fn sides(node: &ConvNode, layer: &LayerInfo, geometry: &Geometry) -> Result<[[usize; 2]; 2], String> {
+    let kernel = &layer.weight_shape[2..];
+    let first = 2 - kernel.len();
+    let mut sides = [[0; 2]; 2];
+    let same = matches!(node.auto_pad.as_deref(), Some("SAME_UPPER" | "SAME_LOWER"));
+    for (at, &k) in kernel.iter().enumerate() {
+        let axis = first + at;
+        let (n, stride, extra) = (geometry.input[axis], geometry.stride[axis].max(1), geometry.output_padding[axis]);
+        let span = k.saturating_sub(1) * geometry.dilation[axis] + 1;
+        let output = node.output_size.as_ref().and_then(|size| size.get(at).copied());
+        // In all, where the node says the size of the output instead.
+        let total = if layer.op.is_transposed() && (same || output.is_some()) {
+            let (grown, wanted) = (stride * n.saturating_sub(1) + span + extra, output.unwrap_or(n * stride));
+            Some(grown.checked_sub(wanted).ok_or_else(|| {
+                format!("its output of {wanted} pixels is larger than its kernel gives ({grown}); export it with output_padding")
+            })?)
+        } else if same {
+            Some(((n.div_ceil(stride) - 1) * stride + span).saturating_sub(n))
+        } else {
+            None
+        };
+        let [begin, end] = match total {
+            Some(total) if node.auto_pad.as_deref() == Some("SAME_UPPER") => [total / 2, total.div_ceil(2)],
+            // `SAME_LOWER`, and a transposed convolution told its size.
+            Some(total) => [total.div_ceil(2), total / 2],
+            None if node.auto_pad.is_none() && node.pads.len() == 2 * kernel.len() => {
+                [node.pads[at], node.pads[at + kernel.len()]]
+            }
+            None => [0, 0],
+        };
+        (sides[0][axis], sides[1][axis]) = (begin, end);
     }
-    Ok(padding)
+    Ok(sides)
 }
 
 /// A file that Plumb wrote lists its layers in the order of the network.

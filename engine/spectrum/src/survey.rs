@@ -212,7 +212,7 @@ pub(crate) fn values<T: Real>(
         return Ok(diagonal(op));
     }
     let fourier = || Fourier::new(op.weight(), op.weight_shape(), &layer.geometry);
-    let convolution = matches!(layer.op, OpKind::Conv1d | OpKind::Conv2d);
+    let convolution = layer.op.is_convolution();
     match spec.method {
         Method::Auto if dense::quick(op) => Ok(Values::exact(dense::all_values(op, ctl)?, Method::Dense)),
         Method::Dense => {

@@ -42,22 +42,29 @@ fn kinds() -> impl Strategy<Value = (OpKind, Vec<usize>, Geometry)> {
         Just(PaddingMode::Reflect),
         Just(PaddingMode::Replicate)
     ];
-    let kind = prop_oneof![Just(OpKind::Conv1d), Just(OpKind::Conv2d), Just(OpKind::ConvTranspose2d)];
+    let kind = prop_oneof![
+        Just(OpKind::Conv1d),
+        Just(OpKind::Conv2d),
+        Just(OpKind::ConvTranspose1d),
+        Just(OpKind::ConvTranspose2d)
+    ];
     let pair = |range: std::ops::Range<usize>| [range.clone(), range];
-    (kind, modes, pair(3..9), pair(1..4), pair(0..3), pair(1..3), (1..3_usize, 1..4_usize, 1..4_usize), pair(1..4))
-        .prop_map(|(kind, mode, input, stride, padding, dilation, (groups, inputs, outputs), taps)| {
-            let transposed = kind == OpKind::ConvTranspose2d;
+    let padding = (pair(0..3), proptest::option::of(pair(0..3)));
+    (kind, modes, pair(3..9), pair(1..4), padding, pair(1..3), (1..3_usize, 1..4_usize, 1..4_usize), pair(1..4))
+        .prop_map(|(kind, mode, input, stride, (padding, padding_end), dilation, (groups, inputs, outputs), taps)| {
+            let transposed = kind.is_transposed();
             let geometry = Geometry {
-                input: if kind == OpKind::Conv1d { [1, input[1]] } else { input },
+                input: if kind.has_one_axis() { [1, input[1]] } else { input },
                 stride,
                 padding,
+                padding_end,
                 padding_mode: if transposed { PaddingMode::Zeros } else { mode },
                 dilation,
                 groups,
                 output_padding: if transposed { stride.map(|s| s - 1) } else { [0, 0] },
             };
             let shape = match kind {
-                OpKind::Conv1d => vec![outputs * groups, inputs, taps[1]],
+                kind if kind.has_one_axis() => vec![outputs * groups, inputs, taps[1]],
                 _ => vec![outputs * groups, inputs, taps[0], taps[1]],
             };
             (kind, shape, geometry)

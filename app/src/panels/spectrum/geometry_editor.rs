@@ -40,7 +40,7 @@ fn source_look(source: GeometrySource) -> (Mark, Tone, &'static str) {
 fn ops_for(rank: usize) -> &'static [OpKind] {
     match rank {
         1 => &[OpKind::BatchNorm],
-        3 => &[OpKind::Conv1d, OpKind::Dense],
+        3 => &[OpKind::Conv1d, OpKind::ConvTranspose1d, OpKind::Dense],
         4 => &[OpKind::Conv2d, OpKind::ConvTranspose2d, OpKind::Dense],
         _ => &[OpKind::Dense],
     }
@@ -59,20 +59,18 @@ pub fn problem(op: OpKind, shape: &[usize], geometry: &Geometry) -> Option<Strin
         return Some(format!("{} groups do not divide {n} channels.", geometry.groups));
     }
     let kernel = match (op, shape) {
-        (OpKind::Conv1d, [.., k]) => [1, *k],
+        (op, [.., k]) if op.has_one_axis() => [1, *k],
         (_, [.., h, w]) => [*h, *w],
         _ => return Some("A convolution needs a weight with three or four dimensions.".to_owned()),
     };
-    for axis in if op == OpKind::Conv1d { 1..2 } else { 0..2 } {
+    for axis in usize::from(op.has_one_axis())..2 {
         let name = if axis == 0 { "high" } else { "wide" };
         let size = geometry.input[axis];
-        let padding = geometry.padding[axis];
+        let [before, after] = geometry.sides(axis);
+        let (padded, padding) = (size + before + after, before.max(after));
         let reach = geometry.dilation[axis] * (kernel[axis].max(1) - 1) + 1;
-        if op != OpKind::ConvTranspose2d && reach > size + 2 * padding {
-            return Some(format!(
-                "The kernel reaches over {reach} pixels, the padded input is only {} {name}.",
-                size + 2 * padding
-            ));
+        if !op.is_transposed() && reach > padded {
+            return Some(format!("The kernel reaches over {reach} pixels, the padded input is only {padded} {name}."));
         }
         let limit = match geometry.padding_mode {
             PaddingMode::Reflect => size.saturating_sub(1),
@@ -83,7 +81,7 @@ pub fn problem(op: OpKind, shape: &[usize], geometry: &Geometry) -> Option<Strin
             let mode = mode_name(geometry.padding_mode);
             return Some(format!("{mode} padding of {padding} does not fit an input {size} pixels {name}."));
         }
-        if op == OpKind::ConvTranspose2d
+        if op.is_transposed()
             && geometry.output_padding[axis] >= geometry.stride[axis].max(geometry.dilation[axis])
         {
             return Some("Output padding must be smaller than stride or dilation.".to_owned());
@@ -99,9 +97,9 @@ pub fn ui(ui: &mut Ui, draft: &mut Draft, layer: &LayerReport, actions: &mut Vec
         *draft = Draft { layer: layer.name.clone(), op: Some(layer.op), geometry: layer.geometry.clone() };
     }
     let mut op = draft.op.unwrap_or(layer.op);
-    let one_axis = op == OpKind::Conv1d;
+    let one_axis = op.has_one_axis();
     let spatial = !matches!(op, OpKind::Dense | OpKind::BatchNorm);
-    ScrollArea::vertical().id_salt("geometry").auto_shrink(false).show(ui, |ui| {
+    scroll::show(ui, "Geometry", ScrollArea::vertical().id_salt("geometry").auto_shrink(false), |ui| {
         ui.horizontal(|ui| {
             ui.label(RichText::new("Geometry").strong().color(tokens.text_strong));
             let (mark, tone, word) = source_look(layer.geometry_source);
@@ -135,8 +133,17 @@ pub fn ui(ui: &mut Ui, draft: &mut Draft, layer: &LayerReport, actions: &mut Vec
                 field(ui, "Stride", "Step between output pixels");
                 pair(ui, "Stride", &mut geometry.stride, 1..=64, one_axis.then_some(1));
                 ui.end_row();
-                field(ui, "Padding", "Pixels added on each side");
-                pair(ui, "Padding", &mut geometry.padding, 0..=512, one_axis.then_some(1));
+                let only = one_axis.then_some(1);
+                if let Some(end) = &mut geometry.padding_end {
+                    field(ui, "Padding before", "Pixels added above and to the left");
+                    pair(ui, "Padding before", &mut geometry.padding, 0..=512, only);
+                    ui.end_row();
+                    field(ui, "Padding after", "Pixels added below and to the right");
+                    pair(ui, "Padding after", end, 0..=512, only);
+                } else {
+                    field(ui, "Padding", "Pixels added on each side");
+                    pair(ui, "Padding", &mut geometry.padding, 0..=512, only);
+                }
                 ui.end_row();
                 field(ui, "Padding mode", "What the added pixels hold");
                 let mode = geometry.padding_mode;
@@ -155,9 +162,9 @@ pub fn ui(ui: &mut Ui, draft: &mut Draft, layer: &LayerReport, actions: &mut Vec
                 field(ui, "Groups", "Channel groups that do not mix");
                 number(ui, "Groups", &mut geometry.groups, 1..=65536);
                 ui.end_row();
-                if op == OpKind::ConvTranspose2d {
+                if op.is_transposed() {
                     field(ui, "Output padding", "Extra output rows and columns");
-                    pair(ui, "Output padding", &mut geometry.output_padding, 0..=63, None);
+                    pair(ui, "Output padding", &mut geometry.output_padding, 0..=63, only);
                     ui.end_row();
                 }
             }

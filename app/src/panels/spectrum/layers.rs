@@ -114,6 +114,7 @@ pub fn op_name(op: OpKind) -> &'static str {
         OpKind::Dense => "dense",
         OpKind::Conv1d => "conv 1d",
         OpKind::Conv2d => "conv 2d",
+        OpKind::ConvTranspose1d => "transposed conv 1d",
         OpKind::ConvTranspose2d => "transposed conv",
         OpKind::BatchNorm => "batch norm",
     }

@@ -38,7 +38,7 @@ pub struct ClippedPair<T> {
 pub fn folded<T: Real>(layer: &Layer<'_, T>, norm: &BatchNorm) -> Result<Vec<T>, SpectrumError> {
     let channels = layer.weight_shape.first().copied().unwrap_or(0);
     let fits = norm.gamma.len() == channels && norm.variance.len() == channels;
-    if !matches!(layer.kind, OpKind::Conv1d | OpKind::Conv2d | OpKind::Dense) || !fits || channels == 0 {
+    if !(layer.kind.is_convolution() || layer.kind == OpKind::Dense) || !fits || channels == 0 {
         return Err(SpectrumError::WrongMethod(format!(
             "only a convolution or dense layer with as many outputs as the batch norm has channels can be clipped together with it; \
              here the layer has {channels} and the batch norm {}",

@@ -5,7 +5,6 @@ use plumb_core::Ctl;
 use super::frequency::FrequencyClip;
 use super::gauss_newton::{StepOptions, descend};
 use super::{Layer, Target, measure};
-use crate::geometry::OpKind;
 use crate::op::{DenseOp, Kernelled, Real};
 use crate::singular::SpectrumError;
 
@@ -60,7 +59,7 @@ pub(super) fn fast_clip<T: Real>(
 }
 
 fn has_taps<T>(layer: &Layer<'_, T>) -> bool {
-    matches!(layer.kind, OpKind::Conv1d | OpKind::Conv2d | OpKind::ConvTranspose2d)
+    layer.kind.is_convolution() || layer.kind.is_transposed()
 }
 
 /// Dense layers and 1×1 convolutions: every direction above the target is its own, so all are clipped at once.

@@ -25,7 +25,7 @@ pub(super) fn senderovich<T: Real>(
             let geometry = Geometry { input: [1, 1], ..Geometry::default() };
             Fourier::new(layer.weight, &shape, &geometry)?.clip(target.to, ctl)?
         }
-        OpKind::ConvTranspose2d | OpKind::BatchNorm => {
+        OpKind::ConvTranspose1d | OpKind::ConvTranspose2d | OpKind::BatchNorm => {
             return Err(SpectrumError::WrongMethod(
                 "Fourier clipping is made for convolutions and dense layers; choose FastClip or scaling".to_owned(),
             ));

@@ -114,14 +114,26 @@ fn fill_alone(layer: &mut LayerInfo) {
             geometry.input = [DEFAULT_SIDE; 2];
             geometry.padding = [(layer.weight_shape[2] - 1) / 2, (layer.weight_shape[3] - 1) / 2];
         }
+        OpKind::ConvTranspose1d => {
+            let (stride, padding) = doubling(layer.weight_shape[2]);
+            geometry.input = [1, DEFAULT_LENGTH / stride];
+            geometry.stride = [1, stride];
+            geometry.padding = [0, padding];
+        }
         OpKind::ConvTranspose2d => {
-            // An even kernel doubles the size: stride 2, and the padding that makes it exactly twice.
-            let stride = if layer.weight_shape[2].is_multiple_of(2) { 2 } else { 1 };
-            geometry.input = [DEFAULT_SIDE / stride; 2];
-            geometry.stride = [stride; 2];
-            geometry.padding = [2, 3].map(|axis| (layer.weight_shape[axis] - stride.min(layer.weight_shape[axis])) / 2);
+            let [(down, top), (across, left)] = [2, 3].map(|axis| doubling(layer.weight_shape[axis]));
+            geometry.input = [DEFAULT_SIDE / down, DEFAULT_SIDE / across];
+            geometry.stride = [down, across];
+            geometry.padding = [top, left];
         }
     }
+}
+
+/// Stride and padding of a transposed kernel of that many taps: an even one doubles the size, and the padding makes it
+/// exactly twice.
+fn doubling(taps: usize) -> (usize, usize) {
+    let stride = if taps.is_multiple_of(2) { 2 } else { 1 };
+    (stride, (taps - stride) / 2)
 }
 
 /// One input channel per filter: depthwise, unless it is the first layer looking at a grey image. In a residual
@@ -129,7 +141,7 @@ fn fill_alone(layer: &mut LayerInfo) {
 fn fill_groups(layers: &mut [LayerInfo]) {
     let mut before: Option<usize> = None;
     for layer in layers.iter_mut() {
-        if !matches!(layer.op, OpKind::Conv1d | OpKind::Conv2d) {
+        if !layer.op.is_convolution() {
             continue;
         }
         let (outputs, inputs) = (layer.weight_shape[0], layer.weight_shape[1]);

@@ -21,7 +21,8 @@ pub(crate) struct AxisSpec {
     pub input: usize,
     pub kernel: usize,
     pub stride: usize,
-    pub padding: usize,
+    /// Pixels before and after the image.
+    pub padding: [usize; 2],
     pub dilation: usize,
     pub mode: PaddingMode,
 }
@@ -40,19 +41,22 @@ pub(crate) struct Axis {
 impl Axis {
     pub(crate) fn new(spec: AxisSpec) -> Result<Self, GeometryError> {
         let AxisSpec { name, input, kernel, stride, padding, dilation, mode } = spec;
-        let too_large = |what| GeometryError::TooLarge { what, shape: vec![input, padding, kernel, dilation] };
+        let too_large =
+            |what| GeometryError::TooLarge { what, shape: vec![input, padding[0], padding[1], kernel, dilation] };
         let span = (kernel - 1)
             .checked_mul(dilation)
             .and_then(|gaps| gaps.checked_add(1))
             .ok_or_else(|| too_large("a dilated kernel"))?;
-        let padded = padding
-            .checked_mul(2)
+        let [before, after] = padding;
+        let padded = before
+            .checked_add(after)
             .and_then(|both| both.checked_add(input))
             .filter(|&padded| padded < 1 << 40)
             .ok_or_else(|| too_large("a padded input"))?;
         if span > padded {
-            return Err(GeometryError::KernelTooLarge { axis: name, span, padded, input, padding });
+            return Err(GeometryError::KernelTooLarge { axis: name, span, padded, input, before, after });
         }
+        let padding = before.max(after);
         let (needed, mode_name) = match mode {
             PaddingMode::Reflect => (padding + 1, "reflect"),
             PaddingMode::Circular => (padding, "circular"),
@@ -64,7 +68,7 @@ impl Axis {
         let output = (padded - span) / stride + 1;
         let place = |position: usize| -> Option<usize> {
             let last = input as isize - 1;
-            let at = position as isize - padding as isize;
+            let at = position as isize - before as isize;
             let inside = (0..=last).contains(&at);
             let source = match mode {
                 PaddingMode::Zeros if !inside => return None,

@@ -83,7 +83,7 @@ impl<T: Real> ConvOp<T> {
                 input: geometry.input[at],
                 kernel: taps[at],
                 stride: if flat { 1 } else { geometry.stride[at] },
-                padding: if flat { 0 } else { geometry.padding[at] },
+                padding: if flat { [0, 0] } else { geometry.sides(at) },
                 dilation: if flat { 1 } else { geometry.dilation[at] },
                 mode: geometry.padding_mode,
             })

@@ -42,7 +42,7 @@ pub enum GeometryError {
     /// The kernel does not fit into the padded input.
     #[error(
         "along the {axis} the kernel spans {span} pixels, but the padded input has only {padded} \
-         (input {input} + 2 · padding {padding}): make the input or the padding larger"
+         (input {input} + padding {before} + {after}): make the input or the padding larger"
     )]
     KernelTooLarge {
         /// Height or width.
@@ -53,8 +53,10 @@ pub enum GeometryError {
         padded: usize,
         /// Pixels of the input.
         input: usize,
-        /// Pixels added on each side.
-        padding: usize,
+        /// Pixels added before it.
+        before: usize,
+        /// Pixels added after it.
+        after: usize,
     },
     /// More pixels are mirrored or wrapped than there are.
     #[error(
@@ -65,7 +67,7 @@ pub enum GeometryError {
         axis: &'static str,
         /// The padding mode.
         mode: &'static str,
-        /// Pixels added on each side.
+        /// Pixels added, on the side where they are more.
         padding: usize,
         /// Smallest input that works.
         needed: usize,

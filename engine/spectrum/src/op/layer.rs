@@ -31,6 +31,10 @@ pub fn kernelled<T: Real>(
             rank("conv2d", 4)?;
             Box::new(ConvOp::new(weight, weight_shape, geometry)?)
         }
+        OpKind::ConvTranspose1d => {
+            rank("transposed conv1d", 3)?;
+            Box::new(transposed(weight, weight_shape, geometry)?)
+        }
         OpKind::ConvTranspose2d => {
             rank("transposed conv2d", 4)?;
             Box::new(transposed(weight, weight_shape, geometry)?)
@@ -44,7 +48,7 @@ pub fn kernelled<T: Real>(
 }
 
 /// A transposed convolution: the adjoint of the convolution that has its outputs as inputs. The weight's shape
-/// (in, out / groups, kh, kw) is the inner convolution's (out, in / groups, kh, kw).
+/// (in, out / groups, kh, kw) is the inner convolution's (out, in / groups, kh, kw); with one axis there is no kh.
 fn transposed<T: Real>(
     weight: Vec<T>,
     weight_shape: &[usize],
@@ -60,7 +64,9 @@ fn transposed<T: Real>(
     no_zero("a stride", &geometry.stride)?;
     no_zero("a dilation", &geometry.dilation)?;
     let mut inner = Geometry { output_padding: [0, 0], ..geometry.clone() };
-    for axis in 0..2 {
+    let one_axis = weight_shape.len() == 3;
+    for axis in usize::from(one_axis)..2 {
+        let taps = if one_axis { weight_shape[2] } else { weight_shape[2 + axis] };
         let (extra, stride) = (geometry.output_padding[axis], geometry.stride[axis]);
         if extra >= stride {
             return Err(GeometryError::Unsupported(format!(
@@ -73,14 +79,14 @@ fn transposed<T: Real>(
         };
         let grown = (geometry.input[axis] - 1)
             .checked_mul(stride)
-            .zip((weight_shape[2 + axis] - 1).checked_mul(geometry.dilation[axis]))
+            .zip((taps - 1).checked_mul(geometry.dilation[axis]))
             .and_then(|(steps, span)| steps.checked_add(span)?.checked_add(extra + 1))
             .ok_or_else(too_large)?;
-        let cut = geometry.padding[axis].checked_mul(2).ok_or_else(too_large)?;
+        let [before, after] = geometry.sides(axis);
+        let cut = before.checked_add(after).ok_or_else(too_large)?;
         if cut >= grown {
             return Err(GeometryError::Unsupported(format!(
-                "a padding of {} cuts away the whole output of {grown} pixels; make the padding smaller",
-                geometry.padding[axis]
+                "a padding of {before} and {after} cuts away the whole output of {grown} pixels; make the padding smaller"
             )));
         }
         inner.input[axis] = grown - cut;
