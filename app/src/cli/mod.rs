@@ -10,9 +10,7 @@ mod layers;
 mod lm;
 mod progress;
 mod run;
-mod sae;
 mod spectrum;
-mod steer;
 mod table;
 
 use std::path::PathBuf;
