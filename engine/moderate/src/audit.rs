@@ -48,12 +48,21 @@ pub fn fingerprint(parts: &[&str]) -> String {
         }
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+    hexadecimal(&hash.finalize())
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         for half in [byte >> 4, byte & 15] {
             text.push(char::from_digit(u32::from(half), 16).unwrap_or('0'));
         }
         text
     })
+}
+
+/// The first 128 bits of the SHA-256 of `text`: short enough to keep one for every command ever done.
+pub fn mark(text: &str) -> u128 {
+    Sha256::digest(text.as_bytes()).iter().take(16).fold(0, |mark, byte| mark << 8 | u128::from(*byte))
 }
 
 /// Chain `event` behind `head`.
@@ -78,17 +87,33 @@ pub fn open(head: &Head, entry: &Entry) -> Result<Event, Error> {
     if event.seq == entry.seq { Ok(event) } else { Err(chain("its number does not match")) }
 }
 
-/// Check a whole log: chain, every transition, and every panel draw done over from its seed.
-/// Returns the end of the log and the state it leads to.
-pub fn verify<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Result<(Head, State), Error> {
-    let (mut head, mut state) = (Head::default(), State::default());
-    for entry in entries {
-        let event = open(&head, entry)?;
-        check_draw(&state, &event)?;
-        state.apply(&event)?;
-        head = Head { seq: entry.seq, hash: entry.hash.clone() };
+/// A log read from its beginning, everything checked: chain, transitions, and every panel draw done over from its seed.
+#[derive(Debug, Default)]
+pub struct Replay {
+    /// The last entry read.
+    pub head: Head,
+    /// The state it leads to.
+    pub state: State,
+}
+
+impl Replay {
+    /// Check the next entry and fold it in.
+    pub fn step(&mut self, entry: &Entry) -> Result<(), Error> {
+        let event = open(&self.head, entry)?;
+        check_draw(&self.state, &event)?;
+        self.state.apply(&event)?;
+        self.head = Head { seq: entry.seq, hash: entry.hash.clone() };
+        Ok(())
     }
-    Ok((head, state))
+}
+
+/// Check a whole log. Returns its end and the state it leads to.
+pub fn verify<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Result<(Head, State), Error> {
+    let mut replay = Replay::default();
+    for entry in entries {
+        replay.step(entry)?;
+    }
+    Ok((replay.head, replay.state))
 }
 
 fn check_draw(state: &State, event: &Event) -> Result<(), Error> {

@@ -2,9 +2,12 @@
 
 use crate::Error;
 use crate::audit::{self, Head};
-use crate::command::Command;
-use crate::state::State;
-use crate::store::{Appended, Repository};
+use crate::ballot::{Cast, Voters};
+use crate::command::{Action, Change, Command, SYSTEM};
+use crate::model::{ModId, Time};
+use crate::snapshot::Snapshot;
+use crate::state::{PanelState, State};
+use crate::store::{Appended, Batch, Repository};
 
 /// How often a command is decided again because somebody else was faster.
 const TRIES: usize = 100;
@@ -12,11 +15,23 @@ const TRIES: usize = 100;
 /// Entries read at a time.
 const CHUNK: usize = 10_000;
 
+/// Events read at opening after which the folded state is kept anew.
+const WORTH_KEEPING: u64 = 5_000;
+
 /// What the asker learns: nothing about what others did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// The command was done before, or changed nothing.
     pub repeated: bool,
+}
+
+/// What [`Desk::verify`] found: the log is whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The end of the log.
+    pub head: Head,
+    /// Whether the kept state is what the log says; `None` without one. It is made anew when it is not.
+    pub snapshot: Option<bool>,
 }
 
 /// A place to work from.
@@ -28,10 +43,13 @@ pub struct Desk<R> {
 }
 
 impl<R: Repository> Desk<R> {
-    /// Read the whole log and check its chain.
+    /// Take the kept state if it belongs to this log, and read the log from there on, checking its chain.
     pub fn open(repository: R) -> Result<Self, Error> {
         let mut desk = Self { repository, head: Head::default(), state: State::default() };
-        desk.refresh()?;
+        if desk.reload()? >= WORTH_KEEPING {
+            // Opening works without it, so it may fail: the disk can be full, or the right to write be missing.
+            let _ = desk.keep();
+        }
         Ok(desk)
     }
 
@@ -50,6 +68,57 @@ impl<R: Repository> Desk<R> {
         &mut self.repository
     }
 
+    /// Keep the folded state, so that the next opening is quick.
+    pub fn keep(&mut self) -> Result<(), Error> {
+        self.repository.put_snapshot(&Snapshot::pack(&self.state, &self.head)?)
+    }
+
+    /// Read everything again. Returns how many events were read from the log.
+    fn reload(&mut self) -> Result<u64, Error> {
+        (self.state, self.head) = self.kept().unwrap_or_default();
+        self.refresh()
+    }
+
+    /// The kept state, if the log holds the very event it was folded up to. Any trouble with it means there is none.
+    fn kept(&mut self) -> Option<(State, Head)> {
+        let snapshot = self.repository.snapshot().ok()??;
+        let entries = self.repository.read(snapshot.head.seq.checked_sub(1)?, 1).ok()?;
+        let entry = entries.first()?;
+        let same = entry.seq == snapshot.head.seq && entry.hash == snapshot.head.hash;
+        Some((same.then(|| snapshot.unpack())??, snapshot.head))
+    }
+
+    /// Check the whole log: its chain, every transition, every draw, and that it leads to the state at this desk.
+    /// A kept state that says something else is thrown away and made anew.
+    pub fn verify(&mut self) -> Result<Verified, Error> {
+        self.refresh()?;
+        let snapshot = self.repository.snapshot()?;
+        let mut replay = audit::Replay::default();
+        let mut fits = None;
+        loop {
+            let entries = self.repository.read(replay.head.seq, CHUNK)?;
+            for entry in &entries {
+                replay.step(entry)?;
+                if let Some(snapshot) = snapshot.as_ref().filter(|snapshot| snapshot.head.seq == replay.head.seq) {
+                    fits = Some(snapshot.head == replay.head && snapshot.unpack().as_ref() == Some(&replay.state));
+                }
+            }
+            if entries.len() < CHUNK {
+                break;
+            }
+        }
+        if snapshot.is_some() && fits != Some(true) {
+            (self.state, self.head) = (replay.state, replay.head);
+            self.keep()?;
+            return Ok(Verified { head: self.head.clone(), snapshot: Some(false) });
+        }
+        if replay.head == self.head && replay.state != self.state {
+            let why = "the state at this desk is not what the log says".to_owned();
+            return Err(Error::Chain { seq: self.head.seq, why });
+        }
+        Ok(Verified { head: replay.head, snapshot: fits })
+    }
+
     /// Read what others appended. Returns how many events that were.
     pub fn refresh(&mut self) -> Result<u64, Error> {
         let from = self.head.seq;
@@ -66,34 +135,122 @@ impl<R: Repository> Desk<R> {
         }
     }
 
-    /// Do one command.
+    /// Do one command. A vote on a blind panel is kept beside the log; the last one shows or ends the panel.
     pub fn run(&mut self, command: &Command) -> Result<Receipt, Error> {
         for _ in 0..TRIES {
-            let events = command.decide(&self.state, &self.head)?;
-            if events.is_empty() {
-                return Ok(Receipt { repeated: true });
-            }
-            let mut head = self.head.clone();
-            let mut entries = Vec::with_capacity(events.len());
-            for event in &events {
-                let entry = audit::seal(&head, event)?;
-                head = Head { seq: entry.seq, hash: entry.hash.clone() };
-                entries.push(entry);
-            }
-            match self.repository.append(&self.head, &entries)? {
-                Appended::Done => {
-                    for event in &events {
-                        self.state.apply(event)?;
+            if let Some(hidden) = self.hidden(command) {
+                let hidden = hidden.clone();
+                match self.cast(command, &hidden)? {
+                    Cast::Moved => {
+                        self.refresh()?;
+                        // Its time is over, or it is full: end it, so that the voter hears so.
+                        self.finish(&[hidden.id], &command.actor, command.at)?;
                     }
-                    self.head = head;
-                    return Ok(Receipt { repeated: false });
+                    Cast::Taken => return Err(Error::refused("the vote was cast already")),
+                    Cast::Kept => return Ok(Receipt { repeated: false }),
+                    Cast::Last => {
+                        self.finish(&[hidden.id], &command.actor, command.at)?;
+                        return Ok(Receipt { repeated: false });
+                    }
+                    // Sent again, perhaps because the first try died before the panel was ended.
+                    Cast::Repeated => {
+                        self.finish_ready(command)?;
+                        return Ok(Receipt { repeated: true });
+                    }
                 }
-                Appended::Moved => {
+                continue;
+            }
+            let voters = voters(&mut self.repository, &self.state, command)?;
+            let change = command.decide(&self.state, &self.head, &voters)?;
+            let repeated = change.events.is_empty();
+            if repeated || self.write(change)? == Appended::Done {
+                self.finish_ready(command)?;
+                return Ok(Receipt { repeated });
+            }
+            self.refresh()?;
+        }
+        Err(Error::refused("others are changing the log all the time; try again"))
+    }
+
+    /// The blind panel that the command votes on.
+    fn hidden(&self, command: &Command) -> Option<&PanelState> {
+        let Action::Vote(panel, _) = &command.action else { return None };
+        self.state.panels.get(panel).filter(|panel| panel.hidden)
+    }
+
+    fn cast(&mut self, command: &Command, panel: &PanelState) -> Result<Cast, Error> {
+        let Action::Vote(_, ballot) = &command.action else { return Ok(Cast::Repeated) };
+        match command.seal(&self.state, &panel.id, ballot)? {
+            Some(sealed) => self.repository.cast(&self.head, panel, &sealed),
+            None => Ok(Cast::Repeated),
+        }
+    }
+
+    /// After something that may leave a blind panel without a vote to wait for.
+    fn finish_ready(&mut self, command: &Command) -> Result<(), Error> {
+        let only = match &command.action {
+            Action::Vote(id, _) | Action::Recuse(id) => Some(id),
+            Action::SetModerator(_) | Action::Tick => None,
+            _ => return Ok(()),
+        };
+        let running = self.state.running.iter().filter(|id| only.is_none_or(|only| *id == only));
+        let panels = running.filter_map(|id| self.state.panels.get(id));
+        let hidden: Vec<&PanelState> = panels.filter(|panel| panel.hidden).collect();
+        if hidden.is_empty() {
+            return Ok(());
+        }
+        let ready = self.repository.ready(&hidden, command.at.max(self.state.at))?;
+        self.finish(&ready, &command.actor, command.at)
+    }
+
+    /// Show or end blind panels that wait for no more votes. Somebody else may be doing the same: once is enough.
+    fn finish(&mut self, panels: &[String], actor: &str, now: Time) -> Result<(), Error> {
+        for id in panels {
+            let mut tries = 0;
+            while let Some(panel) = self.state.panels.get(id).filter(|panel| panel.hidden) {
+                let late = now.max(self.state.at);
+                if self.repository.ready(&[panel], late)?.is_empty() {
+                    break;
+                }
+                let ballots = self.repository.ballots(id)?;
+                let complete = panel.members.iter().all(|m| ballots.iter().any(|ballot| ballot.moderator == *m));
+                // The server's clock may be ahead of the asker's.
+                let at = if complete { now } else { now.max(panel.deadline) };
+                let unseal = Command {
+                    key: format!("unseal {id}"),
+                    actor: actor.to_owned(),
+                    at,
+                    expect: None,
+                    action: Action::Unseal(id.clone(), ballots),
+                };
+                let change = unseal.decide(&self.state, &self.head, &Voters::new())?;
+                if self.write(change)? == Appended::Moved {
                     self.refresh()?;
+                }
+                tries += 1;
+                if tries > TRIES {
+                    return Err(Error::refused("others are changing the log all the time; try again"));
                 }
             }
         }
-        Err(Error::refused("others are changing the log all the time; try again"))
+        Ok(())
+    }
+
+    /// Append a change and fold it in, if nobody was faster.
+    fn write(&mut self, change: Change) -> Result<Appended, Error> {
+        let mut head = self.head.clone();
+        let mut batch = Batch { private: change.private, vacated: change.vacated, ..Batch::default() };
+        for event in &change.events {
+            batch.entries.push(next(&mut head, event)?);
+        }
+        let appended = self.repository.append(&self.head, &batch)?;
+        if appended == Appended::Done {
+            for event in &change.events {
+                self.state.apply(event)?;
+            }
+            self.head = head;
+        }
+        Ok(appended)
     }
 
     /// Do many commands in one write. Those that are refused are returned with their place; the others are done.
@@ -101,45 +258,70 @@ impl<R: Repository> Desk<R> {
     pub fn run_all(&mut self, commands: &[Command]) -> Result<Vec<(usize, Error)>, Error> {
         for _ in 0..TRIES {
             let (mut state, mut head) = (std::mem::take(&mut self.state), self.head.clone());
-            let (mut entries, mut refused) = (Vec::new(), Vec::new());
-            let mut failed = None;
-            'commands: for (place, command) in commands.iter().enumerate() {
-                match command.decide(&state, &head) {
+            let (mut batch, mut refused) = (Batch::default(), Vec::new());
+            let worked = commands.iter().enumerate().try_for_each(|(place, command)| {
+                let voters = voters(&mut self.repository, &state, command)?;
+                match command.decide(&state, &head, &voters) {
                     Err(error) => refused.push((place, error)),
-                    Ok(events) => {
-                        for event in events {
-                            let sealed =
-                                audit::seal(&head, &event).and_then(|entry| state.apply(&event).map(|()| entry));
-                            match sealed {
-                                Ok(entry) => {
-                                    head = Head { seq: entry.seq, hash: entry.hash.clone() };
-                                    entries.push(entry);
-                                }
-                                Err(error) => {
-                                    failed = Some(error);
-                                    break 'commands;
-                                }
-                            }
+                    Ok(change) => {
+                        for event in &change.events {
+                            batch.entries.push(next(&mut head, event)?);
+                            state.apply(event)?;
                         }
+                        batch.private.extend(change.private);
+                        batch.vacated.extend(change.vacated);
                     }
                 }
-            }
-            let appended = match failed {
-                None if entries.is_empty() => Ok(Appended::Done),
-                None => self.repository.append(&self.head, &entries),
-                Some(error) => Err(error),
-            };
+                Ok(())
+            });
+            let appended = worked.and_then(|()| {
+                if batch.entries.is_empty() { Ok(Appended::Done) } else { self.repository.append(&self.head, &batch) }
+            });
             if let Ok(Appended::Done) = appended {
                 self.state = state;
                 self.head = head;
                 return Ok(refused);
             }
             // The state went ahead of the log: read it from the log again.
-            self.head = Head::default();
-            self.state = State::default();
-            self.refresh()?;
+            self.reload()?;
             appended?;
         }
         Err(Error::refused("others are changing the log all the time; try again"))
     }
+
+    /// What the model thinks of single moderators on `case`, in the order of their names.
+    pub fn predictions(&mut self, case: &str) -> Result<Vec<(ModId, f64)>, Error> {
+        let Some(text) = self.repository.private(case)? else { return Ok(Vec::new()) };
+        serde_json::from_str(&text).map_err(|error| Error::refused(format!("the predictions are damaged ({error})")))
+    }
+
+    /// End what is overdue, show what is full.
+    pub fn tick(&mut self, key: &str, now: Time) -> Result<(), Error> {
+        let tick =
+            Command { key: key.to_owned(), actor: SYSTEM.to_owned(), at: now, expect: None, action: Action::Tick };
+        self.run(&tick).map(|_| ())
+    }
+}
+
+fn next(head: &mut Head, event: &crate::event::Event) -> Result<audit::Entry, Error> {
+    let entry = audit::seal(head, event)?;
+    *head = Head { seq: entry.seq, hash: entry.hash.clone() };
+    Ok(entry)
+}
+
+/// The hidden votes that a command has to know of: whoever gives up a seat must not have voted.
+fn voters<R: Repository>(repository: &mut R, state: &State, command: &Command) -> Result<Voters, Error> {
+    let (only, who) = match &command.action {
+        Action::Recuse(panel) => (Some(panel), &command.actor),
+        Action::SetModerator(moderator) if !moderator.active || moderator.trainee => (None, &moderator.id),
+        _ => return Ok(Voters::new()),
+    };
+    let mut voters = Voters::new();
+    for id in state.running.iter().filter(|id| only.is_none_or(|only| *id == only)) {
+        let seated = state.panels.get(id).is_some_and(|panel| panel.hidden && panel.members.contains(who));
+        if seated && repository.voted(id, who)? {
+            voters.insert((id.clone(), who.clone()));
+        }
+    }
+    Ok(voters)
 }

@@ -55,6 +55,19 @@ pub enum Error {
         /// The reason, with what to do.
         why: String,
     },
+    /// The connection to the database is gone.
+    #[error("{place}: the connection is lost ({why}). {}", if *.unknown { "It is not known whether the last action arrived; do it again, it will not count twice" } else { "Nothing was sent; try again, Plumb connects anew" })]
+    Lost {
+        /// The database.
+        place: String,
+        /// The reason.
+        why: String,
+        /// Whether something was on its way that may have arrived.
+        unknown: bool,
+    },
+    /// Name and password do not belong together, or too many tries were made.
+    #[error("{0}")]
+    SignIn(String),
     /// The database was written by a newer program.
     #[error(
         "{place} was written by a newer Plumb (format {found}, this one knows {known}); use the newer program. Nothing was changed"
@@ -86,6 +99,11 @@ pub enum Error {
 impl Error {
     pub(crate) fn unknown(kind: &'static str, id: &str) -> Self {
         Self::Unknown { kind, id: id.to_owned() }
+    }
+
+    pub(crate) fn not_empty(place: &str) -> Self {
+        let why = "it is not empty; restore into a new one. Nothing was changed".to_owned();
+        Self::Store { place: place.to_owned(), why }
     }
 
     pub(crate) fn refused(why: impl Into<String>) -> Self {

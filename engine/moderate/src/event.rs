@@ -101,6 +101,9 @@ pub enum What {
         moderator: ModId,
         /// The vote.
         ballot: Ballot,
+        /// When it was cast, where it was kept hidden until now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cast_at: Option<Time>,
     },
     /// A seat was given up before voting.
     Recused {

@@ -15,8 +15,10 @@
 //! it. [`command`] turns what somebody asks for into events, [`desk::Desk`] keeps a state and a
 //! [`store::Repository`] in step.
 
+pub mod account;
 pub mod agreement;
 pub mod audit;
+pub mod ballot;
 pub mod command;
 pub mod desk;
 pub mod draw;
@@ -25,9 +27,12 @@ pub mod evaluate;
 pub mod event;
 pub mod import;
 pub mod model;
+pub mod queue;
 pub mod route;
 pub mod score;
+pub mod session;
 pub mod simulate;
+pub mod snapshot;
 pub mod state;
 pub mod store;
 pub mod view;

@@ -6,15 +6,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::audit::mark;
 use crate::draw::Candidate;
 use crate::event::{Event, What};
+mod packed;
+
 use crate::model::{Ballot, Case, CaseId, Decision, ModId, Moderator, PanelId, Policy, Prediction, Reason, Time};
 
 /// Where a case is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Nobody and nothing looked at it yet.
@@ -57,7 +60,7 @@ impl Phase {
 }
 
 /// A case and what happened to it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CaseState {
     /// The case.
     pub case: Case,
@@ -76,7 +79,7 @@ pub struct CaseState {
 }
 
 /// A vote and what it was before its one revision.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Vote {
     /// The vote that counts.
     pub ballot: Ballot,
@@ -87,7 +90,7 @@ pub struct Vote {
 }
 
 /// A panel and its votes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PanelState {
     /// Its name.
     pub id: PanelId,
@@ -113,7 +116,7 @@ pub struct PanelState {
     pub deadline: Time,
     /// When it was opened.
     pub opened_at: Time,
-    /// Votes by member and trainee.
+    /// Votes by member and trainee. Those cast while hidden come in together, when the panel is shown or ends.
     pub votes: BTreeMap<ModId, Vote>,
     /// The moderator whose vote came first.
     pub first: Option<ModId>,
@@ -134,7 +137,7 @@ impl PanelState {
 }
 
 /// Everything the team knows now.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Number of the last event.
     pub seq: u64,
@@ -145,13 +148,17 @@ pub struct State {
     /// The team.
     pub moderators: BTreeMap<ModId, Moderator>,
     /// Cases by name.
+    #[serde(with = "packed::cases")]
     pub cases: BTreeMap<CaseId, CaseState>,
     /// Panels by name.
     pub panels: BTreeMap<PanelId, PanelState>,
     /// Panels that still run.
     pub running: BTreeSet<PanelId>,
-    /// Commands already done: key and fingerprint.
-    pub done: BTreeMap<String, String>,
+    /// Open seats by moderator: on panels that run, without a vote that is known.
+    pub load: BTreeMap<ModId, usize>,
+    /// Commands already done: [`mark`] of the key and of the contents.
+    #[serde(with = "packed::marks")]
+    pub done: BTreeMap<u128, u128>,
 }
 
 impl State {
@@ -168,7 +175,7 @@ impl State {
     /// Who may be drawn, with their open seats; trainees only when asked for.
     pub fn candidates(&self, barred: &[ModId], trainees: bool) -> Vec<Candidate> {
         let able = self.moderators.values().filter(|m| m.active && m.trainee == trainees && !barred.contains(&m.id));
-        able.map(|m| Candidate { id: m.id.clone(), load: self.load(&m.id) }).collect()
+        able.map(|m| Candidate { id: m.id.clone(), load: self.load.get(&m.id).copied().unwrap_or(0) }).collect()
     }
 
     /// Who may take a seat that became free on `panel`.
@@ -179,9 +186,17 @@ impl State {
         self.candidates(&barred, false)
     }
 
-    fn load(&self, id: &str) -> usize {
-        let open = self.running.iter().filter_map(|panel| self.panels.get(panel));
-        open.filter(|p| p.members.iter().any(|m| m == id) && !p.votes.contains_key(id)).count()
+    fn sit(&mut self, id: &str) {
+        *self.load.entry(id.to_owned()).or_default() += 1;
+    }
+
+    fn rise(&mut self, id: &str) {
+        if let Some(seats) = self.load.get_mut(id) {
+            *seats -= 1;
+            if *seats == 0 {
+                self.load.remove(id);
+            }
+        }
     }
 
     /// Fold in the next event. On an error nothing has changed.
@@ -196,7 +211,7 @@ impl State {
         self.seq = event.seq;
         self.at = event.at;
         if !event.key.is_empty() {
-            self.done.insert(event.key.clone(), event.digest.clone());
+            self.done.insert(mark(&event.key), mark(&event.digest));
         }
         Ok(())
     }
@@ -284,18 +299,23 @@ impl State {
                     messages: Vec::new(),
                 };
                 self.panels.insert(panel.clone(), opened);
+                for member in members {
+                    self.sit(member);
+                }
             }
-            What::Voted { panel, moderator, ballot } => {
+            What::Voted { panel, moderator, ballot, cast_at } => {
                 let panel = self.live(panel)?;
                 if !panel.members.contains(moderator) && !panel.shadow.contains(moderator) {
                     return Err(Error::refused("the vote is by somebody without a seat"));
                 }
                 match panel.votes.get_mut(moderator) {
                     None => {
-                        let vote = Vote { ballot: ballot.clone(), cast_at: event.at, revised_from: None };
+                        let cast_at = cast_at.unwrap_or(event.at);
+                        let vote = Vote { ballot: ballot.clone(), cast_at, revised_from: None };
                         panel.votes.insert(moderator.clone(), vote);
-                        if panel.first.is_none() && panel.members.contains(moderator) {
-                            panel.first = Some(moderator.clone());
+                        if panel.members.contains(moderator) {
+                            panel.first.get_or_insert_with(|| moderator.clone());
+                            self.rise(moderator);
                         }
                     }
                     Some(vote) if !panel.hidden && vote.revised_from.is_none() => {
@@ -322,6 +342,10 @@ impl State {
                     }
                 }
                 panel.barred.push(moderator.clone());
+                self.rise(moderator);
+                if let Some(other) = replacement {
+                    self.sit(other);
+                }
             }
             What::Revealed { panel } => {
                 let panel = self.live(panel)?;
@@ -388,6 +412,10 @@ impl State {
         let panel = self.live(id)?;
         panel.closed = true;
         panel.hidden = false;
+        let waiting: Vec<ModId> = panel.members.iter().filter(|m| !panel.votes.contains_key(*m)).cloned().collect();
+        for moderator in waiting {
+            self.rise(&moderator);
+        }
         self.running.remove(id);
         Ok(())
     }

@@ -1,11 +1,13 @@
-//! What a moderator may see of a panel. While votes are hidden nothing here depends on the votes of others,
+//! What a moderator may see of panels and cases. While votes are hidden nothing here depends on the votes of others,
 //! except how many were cast where the policy shows that.
 
 use serde::Serialize;
 
 use crate::Error;
+use crate::desk::Desk;
 use crate::model::{Ballot, Case, CaseId, ModId, PanelId, Time};
 use crate::state::{Phase, State, Vote};
+use crate::store::Repository;
 
 /// A panel through the eyes of one moderator.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,25 +43,33 @@ pub struct CaseView {
     pub phase: Phase,
     /// Revision, to be sent back with an action.
     pub revision: u64,
+    /// Its panels, oldest first.
+    pub panels: Vec<PanelId>,
     /// Expected disagreement, once no vote can be swayed by it.
     pub disagreement: Option<f64>,
 }
 
 /// What `viewer` may see of `panel`.
-pub fn panel(state: &State, panel: &str, viewer: &str) -> Result<PanelView, Error> {
-    let panel = state.panel(panel)?;
-    let counts_leak_nothing = state.policy.show_progress && !state.policy.stop_when_decided;
+pub fn panel<R: Repository>(desk: &mut Desk<R>, panel: &str, viewer: &str) -> Result<PanelView, Error> {
+    let panel = desk.state().panel(panel)?.clone();
+    let show_progress = desk.state().policy.show_progress;
+    let (voted, own) = if panel.hidden {
+        let voted = if show_progress { desk.repository().progress(&panel)? } else { None };
+        (voted, desk.repository().ballot(&panel.id, viewer)?.map(|sealed| sealed.ballot))
+    } else {
+        (Some(panel.counted().count()), panel.votes.get(viewer).map(|vote| vote.ballot.clone()))
+    };
     Ok(PanelView {
-        panel: panel.id.clone(),
-        case: panel.case.clone(),
         hidden: panel.hidden,
         seats: panel.members.len(),
-        voted: (!panel.hidden || counts_leak_nothing).then(|| panel.counted().count()),
+        voted,
         deadline: panel.deadline,
         seated: panel.members.iter().chain(&panel.shadow).any(|member| member == viewer),
-        own: panel.votes.get(viewer).map(|vote| vote.ballot.clone()),
-        votes: (!panel.hidden).then(|| panel.votes.iter().map(|(id, vote)| (id.clone(), vote.clone())).collect()),
-        messages: if panel.hidden { Vec::new() } else { panel.messages.clone() },
+        own,
+        votes: (!panel.hidden).then(|| panel.votes.into_iter().collect()),
+        messages: if panel.hidden { Vec::new() } else { panel.messages },
+        panel: panel.id,
+        case: panel.case,
     })
 }
 
@@ -71,6 +81,7 @@ pub fn case(state: &State, case: &str) -> Result<CaseView, Error> {
         case: case.case.clone(),
         phase: case.phase,
         revision: case.revision,
+        panels: case.panels.clone(),
         disagreement: case.prediction.as_ref().filter(|_| over).map(|prediction| prediction.disagreement),
     })
 }

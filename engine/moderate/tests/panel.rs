@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use plumb_moderate::audit::{self, Head};
+use plumb_moderate::ballot::Sealed;
 use plumb_moderate::command::{Action, Command, SYSTEM};
 use plumb_moderate::desk::Desk;
 use plumb_moderate::draw::{Candidate, draw};
-use plumb_moderate::model::{Ballot, Case, Choice, Moderator, Policy, Reason, Verdict};
+use plumb_moderate::model::{Ballot, Case, Choice, Moderator, Policy, Prediction, Reason, Verdict};
 use plumb_moderate::state::{Phase, State};
 use plumb_moderate::store::{Memory, Repository as _, Sqlite};
 use plumb_moderate::{Error, view};
@@ -74,7 +75,7 @@ fn a_split_panel_talks_then_closes_and_one_revision_is_allowed() {
         vote(&mut desk, "c/1", who, choice).unwrap();
     }
     assert_eq!(desk.state().case("c").unwrap().phase, Phase::PanelOpen);
-    let shown = view::panel(desk.state(), "c/1", &seats[0]).unwrap();
+    let shown = view::panel(&mut desk, "c/1", &seats[0]).unwrap();
     assert_eq!(shown.votes.unwrap().len(), 3);
     desk.run(&command("revise", &seats[0], Action::Vote("c/1".into(), ballot(Choice::Approve)))).unwrap();
     let twice = command("revise 2", &seats[0], Action::Vote("c/1".into(), ballot(Choice::Remove)));
@@ -134,6 +135,69 @@ fn a_stale_revision_and_a_stranger_are_refused() {
     desk.run(&command("undo", "m1", Action::Undo("c".into()))).unwrap();
     assert_eq!(desk.state().case("c").unwrap().phase, Phase::Solo);
     assert!(matches!(desk.run(&command("x", "nobody", Action::Tick)), Err(Error::Unknown { .. })));
+}
+
+#[test]
+fn a_blind_panel_cannot_stop_early_and_a_crash_after_the_last_vote_is_made_good() {
+    let mut desk = Desk::open(Memory::default()).unwrap();
+    team(&mut desk, 5);
+    let policy = Policy { stop_when_decided: true, ..Policy::default() };
+    assert!(desk.run(&command("early", SYSTEM, Action::SetPolicy(policy))).is_err());
+    let seats = panel(&mut desk);
+    // The ballots are there, and nobody ended the panel.
+    for who in &seats {
+        let state = desk.state().panels["c/1"].clone();
+        let head = desk.head().clone();
+        let vote = command(&format!("vote {who}"), who, Action::Vote("c/1".into(), ballot(Choice::Remove)));
+        let sealed = Sealed {
+            panel: "c/1".into(),
+            moderator: who.clone(),
+            ballot: ballot(Choice::Remove),
+            digest: vote.digest().unwrap(),
+            key: vote.key,
+            at: 7,
+        };
+        desk.repository().cast(&head, &state, &sealed).unwrap();
+    }
+    let mut again =
+        command(&format!("vote {}", seats[2]), &seats[2], Action::Vote("c/1".into(), ballot(Choice::Remove)));
+    again.at = 101;
+    assert!(desk.run(&again).unwrap().repeated, "sent again, not done twice");
+    assert_eq!(desk.state().case("c").unwrap().phase, Phase::Decided);
+    let votes = &desk.state().panels["c/1"].votes;
+    assert!(votes.len() == 3 && votes.values().all(|vote| vote.cast_at == 7), "each at its own time");
+    assert_eq!(desk.state().load, BTreeMap::new(), "no seat is open");
+}
+
+#[test]
+fn a_moderator_removed_while_seated_keeps_the_vote_or_loses_the_seat() {
+    let mut desk = Desk::open(Memory::default()).unwrap();
+    team(&mut desk, 5);
+    let seats = panel(&mut desk);
+    vote(&mut desk, "c/1", &seats[0], Choice::Remove).unwrap();
+    for who in [&seats[0], &seats[1]] {
+        let gone = Moderator { id: who.clone(), trainee: false, active: false };
+        desk.run(&command(&format!("leave {who}"), SYSTEM, Action::SetModerator(gone))).unwrap();
+    }
+    let members = desk.state().panels["c/1"].members.clone();
+    assert!(members.contains(&seats[0]) && !members.contains(&seats[1]), "{members:?}");
+    assert!(desk.run(&command("recuse", &seats[0], Action::Recuse("c/1".into()))).is_err());
+    for who in members.iter().filter(|who| **who != seats[0]) {
+        vote(&mut desk, "c/1", who, Choice::Remove).unwrap();
+    }
+    let panel = &desk.state().panels["c/1"];
+    assert!(panel.closed && panel.votes.contains_key(&seats[0]));
+}
+
+#[test]
+fn predictions_stay_out_of_the_log() {
+    let mut desk = Desk::open(Memory::default()).unwrap();
+    team(&mut desk, 2);
+    let p = vec![("m0".to_owned(), 0.125), ("m1".to_owned(), 0.75)];
+    let prediction = Prediction { model: "v1".into(), p: p.clone(), disagreement: 0.5, entropy: 1.0, gain: 0.1 };
+    desk.run(&command("again", SYSTEM, Action::Score("c".into(), Some(prediction)))).unwrap();
+    assert_eq!(desk.predictions("c").unwrap(), p);
+    assert!(desk.repository().read(0, 99).unwrap().iter().all(|entry| !entry.text.contains("0.125")));
 }
 
 #[test]
@@ -231,7 +295,7 @@ proptest! {
     #[test]
     fn replay_gives_the_same_state_and_no_transition_is_illegal(steps in any_steps(), stop in any::<bool>()) {
         let mut desk = Desk::open(Memory::default()).unwrap();
-        let policy = Policy { stop_when_decided: stop, ..Policy::default() };
+        let policy = Policy { stop_when_decided: stop, blind: !stop, ..Policy::default() };
         desk.run(&command("policy", SYSTEM, Action::SetPolicy(policy))).unwrap();
         for i in 0..6 {
             let moderator = Moderator { id: format!("m{i}"), trainee: i == 5, active: true };
@@ -268,7 +332,7 @@ proptest! {
                 vote(&mut desk, "c/1", who, *choice).unwrap();
             }
             let views: Vec<String> = ["m0", "m1", "m2", "m3", "m4"].into_iter().filter(|who| !seats[..2].contains(&(*who).to_owned()))
-                .map(|who| serde_json::to_string(&(view::panel(desk.state(), "c/1", who).unwrap(), view::case(desk.state(), "c").unwrap())).unwrap())
+                .map(|who| serde_json::to_string(&(view::panel(&mut desk, "c/1", who).unwrap(), view::case(desk.state(), "c").unwrap(), desk.head())).unwrap())
                 .collect();
             views
         };

@@ -5,11 +5,15 @@ use std::process::Command as Process;
 
 use plumb_moderate::Error;
 use plumb_moderate::audit::{self, Entry, Head};
-use plumb_moderate::store::{Appended, Repository as _, Sqlite};
+use plumb_moderate::store::{Appended, Batch, Repository as _, Sqlite};
 
 fn entry(head: &Head) -> Entry {
     let text = format!("event {}", head.seq + 1);
     Entry { seq: head.seq + 1, hash: audit::fingerprint(&[&head.hash, &text]), text }
+}
+
+fn batch(entries: &[Entry]) -> Batch {
+    Batch { entries: entries.to_vec(), ..Batch::default() }
 }
 
 #[test]
@@ -18,14 +22,14 @@ fn entries_and_models_come_back_and_a_late_writer_is_told() {
     let path = folder.path().join("a.db");
     let mut file = Sqlite::create(&path).unwrap();
     let first = entry(&Head::default());
-    assert_eq!(file.append(&Head::default(), std::slice::from_ref(&first)).unwrap(), Appended::Done);
-    assert_eq!(file.append(&Head::default(), std::slice::from_ref(&first)).unwrap(), Appended::Moved);
+    assert_eq!(file.append(&Head::default(), &batch(std::slice::from_ref(&first))).unwrap(), Appended::Done);
+    assert_eq!(file.append(&Head::default(), &batch(std::slice::from_ref(&first))).unwrap(), Appended::Moved);
     file.put_model("votes", b"old").unwrap();
     file.put_model("votes", b"new").unwrap();
     let copy = folder.path().join("copy.db");
     file.backup(&copy).unwrap();
     assert!(file.backup(&copy).is_err(), "a backup never overwrites");
-    let mut back = Sqlite::restore(&copy, &folder.path().join("back.db")).unwrap();
+    let mut back = Sqlite::existing(&copy).unwrap();
     assert_eq!(back.read(0, 10).unwrap(), vec![first]);
     assert_eq!(back.model("votes").unwrap().as_deref(), Some(&b"new"[..]));
 }
@@ -55,7 +59,7 @@ fn an_older_file_is_brought_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     let raw = rusqlite::Connection::open(&path).unwrap();
-    raw.execute_batch(include_str!("../migrations/0001_log.sql")).unwrap();
+    raw.execute_batch(include_str!("../migrations/sqlite/0001_log.sql")).unwrap();
     raw.execute("INSERT INTO entry VALUES (1, 'x', 'y')", []).unwrap();
     raw.pragma_update(None, "application_id", 0x504C_4D42).unwrap();
     raw.pragma_update(None, "user_version", 1).unwrap();
@@ -72,7 +76,7 @@ fn writer_until_killed() {
     let mut file = Sqlite::create(path.as_ref()).unwrap();
     for _ in 0..1_000_000 {
         let head = file.head().unwrap();
-        file.append(&head, &[entry(&head)]).unwrap();
+        file.append(&head, &batch(&[entry(&head)])).unwrap();
         std::fs::write(format!("{path}.told"), (head.seq + 1).to_string()).unwrap();
     }
 }
