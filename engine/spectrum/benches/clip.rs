@@ -1,44 +1,45 @@
 //! Clipping the 20 convolutions of a ResNet-18 (see `common`) to 1 ± 0.01.
 //!
-//! `cargo bench -p plumb-spectrum --bench clip` prints one line per layer; `-- --seed=N` draws other weights.
+//! `cargo bench -p plumb-spectrum --bench clip` times each layer and says below the table what σ₁ was and became.
+//! `PLUMB_SEED=N` before it draws other weights.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark may stop at what it did not expect")]
 
 mod common;
 
-use std::time::Instant;
-
-use common::resnet18;
+use common::{Convolution, Quickest, resnet18, total};
 use plumb_core::Ctl;
-use plumb_spectrum::clip::{Layer, Target, clip};
+use plumb_spectrum::clip::{Clipped, Layer, Target, clip};
 use plumb_spectrum::geometry::OpKind;
 use plumb_spectrum::spec::{ClipMethod, ClipSpec};
 
+static CLIPPED: Quickest<Clipped<f32>> = Quickest::new();
+
+#[divan::bench(args = resnet18(), sample_count = 1, sample_size = 1)]
+fn fast_clip(bencher: divan::Bencher, convolution: &Convolution) {
+    let (target, geometry) = (Target::of(&ClipSpec::default()), convolution.geometry());
+    let layer = Layer {
+        kind: OpKind::Conv2d,
+        weight: &convolution.weight,
+        weight_shape: &convolution.weight_shape(),
+        geometry: &geometry,
+    };
+    bencher.bench(|| {
+        CLIPPED.run(convolution, || clip(&layer, ClipMethod::FastClip, &target, &Ctl::new(0)).unwrap());
+    });
+}
+
 fn main() {
-    let seed = std::env::args().find_map(|a| a.strip_prefix("--seed=")?.parse().ok()).unwrap_or(0);
-    let target = Target::of(&ClipSpec::default());
-    let (mut total, mut slowest) = (0.0, 0.0_f64);
-    println!("layer                      before   after  rounds  reached  seconds");
-    for convolution in resnet18(seed) {
-        let layer = Layer {
-            kind: OpKind::Conv2d,
-            weight: &convolution.weight,
-            weight_shape: &convolution.weight_shape(),
-            geometry: &convolution.geometry(),
-        };
-        let clock = Instant::now();
-        let clipped = clip(&layer, ClipMethod::FastClip, &target, &Ctl::new(0)).unwrap();
-        let seconds = clock.elapsed().as_secs_f64();
-        total += seconds;
-        slowest = slowest.max(seconds);
-        println!(
-            "{:26} {:6.4}  {:6.4}  {:6}  {:7}  {seconds:7.3}",
-            convolution.name(),
-            clipped.before,
-            clipped.after,
-            clipped.steps,
-            clipped.reached
-        );
+    divan::main();
+    let runs = CLIPPED.runs();
+    if runs.is_empty() {
+        return;
     }
-    println!("in all {total:.2} s, slowest layer {slowest:.2} s");
+    println!("\nlayer                         before   after  rounds  reached");
+    for (layer, (_, clipped)) in resnet18().iter().filter_map(|layer| Some((layer, runs.get(&layer.index)?))) {
+        let Clipped { before, after, steps, reached, .. } = clipped;
+        println!("{:27} {before:8.4} {after:7.4} {steps:7}  {reached}", layer.to_string());
+    }
+    let (seconds, slowest) = total(&runs);
+    println!("in all {seconds:.2} s, slowest layer {slowest:.2} s");
 }

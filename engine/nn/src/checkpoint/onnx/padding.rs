@@ -26,7 +26,7 @@ impl Padded {
         }
         let apart = self.amounts.keys().all(|axis| !first.amounts.contains_key(axis));
         if self.mode == first.mode && (apart || self.mode == PaddingMode::Zeros) {
-            self.shape = first.shape.clone();
+            self.shape.clone_from(&first.shape);
             for (&axis, amounts) in &first.amounts {
                 let sum = self.amounts.entry(axis).or_default();
                 *sum = [sum[0] + amounts[0], sum[1] + amounts[1]];
