@@ -133,7 +133,7 @@ fn dialogs_choose_are_dismissed_and_fail() {
     let mut dismissed = with_desktop(
         home.path(),
         Arc::new(|_, _| {
-            std::thread::sleep(Duration::from_millis(200));
+            std::thread::sleep(Duration::from_millis(600));
             None
         }),
     );
@@ -144,9 +144,20 @@ fn dialogs_choose_are_dismissed_and_fail() {
 
     let mut failed = with_desktop(home.path(), Arc::new(|_, _| None));
     ask_and_wait(&mut failed);
-    let told = &failed.state().notifications().all()[0].text;
-    assert!(told.contains("could not be shown") && told.contains("drop the file"), "{told}");
+    assert_eq!(labels(&failed, "could not be shown").len(), 1, "the window says so, and asks for the path itself");
     assert_eq!(rows(&failed), before, "what was open stays");
+    let missing = home.path().join("missing.onnx").display().to_string();
+    for (path, opens) in [(missing, false), (onnx().display().to_string(), true)] {
+        failed.get_by_role_and_label(Role::TextInput, "Path").focus();
+        failed.run();
+        failed.key_press_modifiers(egui::Modifiers::COMMAND, Key::A);
+        failed.event(egui::Event::Text(path));
+        failed.run();
+        failed.key_press(Key::Enter);
+        failed.run();
+        assert_eq!(rows(&failed).iter().any(|(name, _)| name == "depth"), opens);
+        assert_eq!(labels(&failed, "There is no file of this name").is_empty(), opens);
+    }
 }
 
 #[test]

@@ -3,8 +3,11 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 mod architecture;
+mod columns;
 mod files;
 mod geometry;
+mod keyboard;
+mod open;
 mod pictures;
 mod runs;
 mod settings;

@@ -1,23 +1,23 @@
 //! Pictures at fixed sizes, compared on every run; the README shows them. `UPDATE_SNAPSHOTS=1 tests/run pictures`
 //! accepts a change. Without a renderer these tests fail: a picture that was not drawn was not checked.
 
-use plumb::shell::commands::CommandId;
+use std::path::Path;
+
 use plumb::shell::settings::ThemeChoice;
 use plumb::widgets::format;
 
-use super::workbench::workbench;
+use super::open::{command, open, workbench};
 
 const LARGE: [f32; 2] = [1280.0, 800.0];
 const SMALL: [f32; 2] = [900.0, 600.0];
+const HUGE: [f32; 2] = [1920.0, 1200.0];
 
 fn picture(name: &str, theme: ThemeChoice, size: [f32; 2], commands: &[&'static str]) {
     format::hide_what_varies();
     let home = tempfile::tempdir().expect("a folder");
     let mut harness = workbench(home.path(), theme, size, Vec::new());
     for id in commands {
-        harness.state_mut().command(CommandId(id));
-        harness.step();
-        harness.run();
+        command(&mut harness, id);
     }
     harness.snapshot(name);
 }
@@ -65,4 +65,26 @@ fn palette_dark() {
 #[test]
 fn settings_light() {
     picture("settings-light", ThemeChoice::Light, SMALL, &["shell.settings"]);
+}
+
+#[test]
+fn clip_huge_light() {
+    picture("clip-huge-light", ThemeChoice::Light, HUGE, &["spectrum.tab_clip", "spectrum.clip_all"]);
+}
+
+#[test]
+fn scale_200_dark() {
+    let mut commands = vec!["shell.zoom_in"; 10];
+    commands.push("spectrum.tab_spectrum");
+    picture("scale-200-dark", ThemeChoice::Dark, HUGE, &commands);
+}
+
+#[test]
+fn error_small_light() {
+    format::hide_what_varies();
+    let home = tempfile::tempdir().expect("a folder");
+    let mut harness = workbench(home.path(), ThemeChoice::Light, SMALL, Vec::new());
+    // From the folder of this package: the same words on every machine.
+    open(&mut harness, Path::new("../engine/nn/tests/checkpoint/fixtures/stranger.pt"));
+    harness.snapshot("error-small-light");
 }

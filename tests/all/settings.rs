@@ -61,3 +61,34 @@ fn settings_and_clips_share_one_history() {
     again.run();
     assert!((target(&again) - 0.7).abs() < 0.01, "the preset brings the settings back");
 }
+
+#[test]
+fn the_accuracy_stop_is_an_option_of_the_spectrum() {
+    let home = tempfile::tempdir().unwrap();
+    let saved = home.path().join("spectrum.ron");
+    let mut harness = workbench(home.path(), ThemeChoice::Dark, [1400.0, 900.0], vec![Some(saved.clone())]);
+    harness.get_by_label("How spectra are computed").click();
+    harness.run();
+    harness.get_by_label("Largest residual");
+    harness.get_by_label("Stop when: Estimated accuracy").click();
+    harness.run();
+    set(&mut harness, "Wanted relative accuracy", 0.01);
+    harness.query_all_by_label("Compute spectra again").last().unwrap().click();
+    harness.run();
+    assert!(largest(&harness) > 1.02, "the spectra are there");
+    command(&mut harness, "shell.save_preset");
+    let text = std::fs::read_to_string(&saved).unwrap();
+    assert!(text.contains("accuracy: 0.01"), "{text}");
+
+    let mut again = workbench(home.path(), ThemeChoice::Dark, [1400.0, 900.0], Vec::new());
+    again.state_mut().open_path(&saved);
+    again.step();
+    again.run();
+    again.get_by_label("How spectra are computed").click();
+    again.run();
+    let accuracy = again.get_by_label("Wanted relative accuracy").accesskit_node().numeric_value();
+    assert!(accuracy.is_some_and(|value| (value - 0.01).abs() < 1e-9), "the preset brings it back: {accuracy:?}");
+    again.get_by_label("Stop when: Residual").click();
+    again.run();
+    again.get_by_label("Largest residual");
+}

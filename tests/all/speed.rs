@@ -1,55 +1,39 @@
-//! A checkpoint of ten thousand layers in the whole window: how long a frame takes while its table scrolls.
+//! What makes the window quick, without a clock: only visible rows are laid out, and an idle window asks for nothing.
+//! The times are measured by `cargo bench -p plumb-tests`.
 
-use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::Duration;
 
-use egui_kittest::kittest::Queryable as _;
-use plumb::shell::settings::ThemeChoice;
-use plumb_nn::checkpoint::{TensorData, write_safetensors};
+use egui_kittest::Harness;
+use plumb::shell::workbench::Workbench;
 
-use super::workbench::workbench;
+use super::open::{many, plain};
+use super::workbench::{labels, rows};
+
+fn shapes(harness: &mut Harness<'_, Workbench>) -> usize {
+    harness.step();
+    harness.output().shapes.len()
+}
 
 #[test]
-#[ignore = "a minute on two cores: run it by name"]
-fn ten_thousand_layers_scroll_in_time() {
+fn ten_thousand_layers_cost_a_frame_no_more_than_a_hundred() {
     let home = tempfile::tempdir().unwrap();
-    let path = home.path().join("many.safetensors");
-    let tensors: Vec<_> = (0..10_000)
-        .map(|i| {
-            let values = vec![1.0 + f64::from(i) * 1e-4, 0.25, -0.5, 0.75];
-            (format!("block{i}.mlp.weight"), vec![2, 2], TensorData::F64(values))
-        })
-        .collect();
-    write_safetensors(&path, &tensors, &BTreeMap::new()).unwrap();
-    let mut harness = workbench(home.path(), ThemeChoice::Dark, [1280.0, 800.0], Vec::new());
-    harness.state_mut().open_path(&path);
-    harness.step();
-    harness.run();
-    let table = harness.get_by_label("Layers, 10000 rows").rect();
-    harness.hover_at(table.center());
-    harness.run();
-    let mut scroll = |rounds: usize, painted: bool| {
-        let mut best = f64::INFINITY;
-        for _ in 0..rounds {
-            harness.event(egui::Event::MouseWheel {
-                unit: egui::MouseWheelUnit::Point,
-                delta: egui::vec2(0.0, -400.0),
-                phase: egui::TouchPhase::Move,
-                source: egui::MouseWheelSource::Wheel,
-                modifiers: egui::Modifiers::NONE,
-            });
-            let started = Instant::now();
-            harness.step();
-            if painted {
-                harness.render().expect("a renderer");
-            }
-            best = best.min(started.elapsed().as_secs_f64() * 1000.0);
-        }
-        best
-    };
-    let layout = scroll(60, false);
-    let painted = scroll(8, true);
-    println!("10,000 layers: {layout:.2} ms a frame of the whole window, {painted:.1} ms with painting in software");
-    // The fastest frame: other programs on the machine only ever make it slower.
-    assert!(layout < 8.0, "{layout} ms a frame");
+    let mut few = many(home.path(), 100);
+    let mut lots = many(home.path(), 10_000);
+    assert_eq!(labels(&lots, "Layers, 10000 rows").len(), 1, "all of them are in the table");
+    let (laid_out, as_few) = (rows(&lots).len(), rows(&few).len());
+    assert!(laid_out == as_few && (10..60).contains(&laid_out), "{laid_out} rows are laid out, {as_few} of a hundred");
+    let (drawn, by_few) = (shapes(&mut lots), shapes(&mut few));
+    assert!(drawn.abs_diff(by_few) * 20 < by_few, "{drawn} shapes, {by_few} for a hundred rows");
+}
+
+#[test]
+fn an_idle_window_asks_for_no_repaint() {
+    let home = tempfile::tempdir().unwrap();
+    let mut harness = plain(home.path());
+    for command in ["spectrum.tab_clip", "spectrum.tab_vectors", "shell.settings", "shell.runs", "shell.help"] {
+        super::open::command(&mut harness, command);
+        harness.step();
+        let asked = harness.output().viewport_output.values().map(|window| window.repaint_delay).min();
+        assert_eq!(asked, Some(Duration::MAX), "after {command}");
+    }
 }

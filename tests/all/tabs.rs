@@ -24,7 +24,7 @@ fn tab(harness: &Harness<'_, Workbench>, name: &str) -> egui::Rect {
 }
 
 /// A window that keeps its layout under `home`.
-fn open(home: &std::path::Path) -> Harness<'static, Workbench> {
+pub fn open(home: &std::path::Path) -> Harness<'static, Workbench> {
     let home = home.to_owned();
     let mut harness = Harness::builder()
         .with_size([1400.0, 900.0])
@@ -140,6 +140,32 @@ fn a_clash_would_be_found() {
         painted(&clipped.shape, &mut texts);
     }
     assert!(texts.iter().any(|text| text.contains("use of ") && text.contains(" ID ")), "{texts:?}");
+}
+
+#[test]
+fn a_tab_is_dragged_to_the_side_and_back() {
+    let home = tempfile::tempdir().unwrap();
+    let mut harness = open(home.path());
+    let drag = |harness: &mut Harness<'_, Workbench>, from: egui::Pos2, to: egui::Pos2| {
+        harness.drag_at(from);
+        harness.run_steps(2);
+        for part in [0.1, 0.4, 0.7, 1.0] {
+            harness.hover_at(from + (to - from) * part);
+            harness.run_steps(2);
+        }
+        harness.drop_at(to);
+        harness.run_steps(4);
+        harness.run();
+    };
+    let name = tab(&harness, "Runs").left_center() + egui::vec2(20.0, 0.0);
+    drag(&mut harness, name, egui::pos2(1340.0, 480.0));
+    let runs = tab(&harness, "Runs");
+    assert!(runs.left() > 600.0, "dropped at the right edge it has a side of its own: {runs:?}");
+    assert!(!super::workbench::rows(&harness).is_empty(), "the other side is on screen too");
+    let beside = tab(&harness, "Spectrum").right_center() + egui::vec2(60.0, 0.0);
+    drag(&mut harness, runs.left_center() + egui::vec2(20.0, 0.0), beside);
+    let (runs, spectrum) = (tab(&harness, "Runs"), tab(&harness, "Spectrum"));
+    assert!((runs.top() - spectrum.top()).abs() < 1.0 && runs.left() < 600.0, "one row again: {runs:?}");
 }
 
 #[test]

@@ -1,66 +1,15 @@
 //! The workbench as a person uses it, through its accessibility tree: real panels, the real engine run inline,
 //! the sample model that ships.
 
-use std::path::{Path, PathBuf};
-
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use plumb::shell::commands::CommandId;
 use plumb::shell::settings::ThemeChoice;
-use plumb::shell::workbench::{Waker, Workbench};
-use plumb_core::Engine;
+use plumb::shell::workbench::Workbench;
 use plumb_nn::checkpoint::Checkpoint;
 
-/// A workbench without a window, its folders under `home`.
-pub fn workbench<'a>(
-    home: &Path,
-    theme: ThemeChoice,
-    size: [f32; 2],
-    answers: Vec<Option<PathBuf>>,
-) -> Harness<'a, Workbench> {
-    workbench_with(home, theme, size, |workbench| workbench.answering(answers))
-}
-
-/// The same, changed by `with` before the first frame.
-pub fn workbench_with<'a>(
-    home: &Path,
-    theme: ThemeChoice,
-    size: [f32; 2],
-    with: impl FnOnce(Workbench) -> Workbench + 'a,
-) -> Harness<'a, Workbench> {
-    let home = home.to_path_buf();
-    let egui_theme = if theme == ThemeChoice::Light { egui::Theme::Light } else { egui::Theme::Dark };
-    let mut harness = Harness::builder()
-        .with_size(size)
-        .with_theme(egui_theme)
-        .with_max_steps(40)
-        .with_os(egui::os::OperatingSystem::Nix)
-        .wgpu()
-        .build_eframe(move |cc| {
-            let waker = Waker::default();
-            waker.connect(&cc.egui_ctx);
-            let engine = Engine::inline_waking(waker.closure());
-            let mut workbench = with(Workbench::for_tests(engine, &home, theme));
-            workbench.prepare(&cc.egui_ctx);
-            workbench
-        });
-    harness.run();
-    harness
-}
-
-/// A large dark one.
-pub fn plain<'a>(home: &Path) -> Harness<'a, Workbench> {
-    workbench(home, ThemeChoice::Dark, [1400.0, 900.0], Vec::new())
-}
-
-/// Run a command and let the window come to rest.
-pub fn command(harness: &mut Harness<'_, Workbench>, id: &'static str) {
-    harness.state_mut().command(CommandId(id));
-    harness.step();
-    harness.run();
-}
+pub use super::open::{command, plain, workbench, workbench_with};
 
 /// σ₁ of every row of the layer table that is on screen, by layer name.
 pub fn rows(harness: &Harness<'_, Workbench>) -> Vec<(String, f64)> {

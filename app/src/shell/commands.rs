@@ -89,6 +89,7 @@ shell_commands! {
     PALETTE_K = "shell.palette_k", None, ctrl(Key::K), "Search commands", "The command palette by its other shortcut.";
     JOBS = "shell.jobs", View, ctrl_shift(Key::J), "Jobs", "Show what runs, waits and has ended, with progress, warnings and log.";
     NOTICES = "shell.notifications", View, ctrl_shift(Key::N), "Notifications", "Show the messages since the start.";
+    MENUS = "shell.menus", None, key(Key::F10), "Go to the menus", "Give the keyboard to the menus; the arrow keys move in them.";
     NEXT_TAB = "shell.next_tab", View, ctrl(Key::PageDown), "Next tab", "Bring the next tab to the front.";
     NEXT_ROW = "shell.next_row", View, key(Key::F6), "Next side", "Where tabs are split, give the commands to the tab on the next side.";
     CLOSE_TAB = "shell.close_tab", View, ctrl(Key::W), "Close tab", "Close the tab in front; View brings it back.";

@@ -1,7 +1,7 @@
 //! File dialogs that never stop the frame.
 //!
 //! The desktop's dialog runs on a thread of its own, one at a time. It may hang or come back empty-handed where no
-//! portal runs; the path field and drag and drop work there too. The desktop's part is one function that can be
+//! portal runs: then the window asks for the path itself. The desktop's part is one function that can be
 //! replaced; what its answers mean is decided here and tested without a desktop.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,6 +35,17 @@ pub enum Ask {
     Save(String),
 }
 
+/// A question and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// What the path was asked for.
+    pub purpose: DialogPurpose,
+    /// A file that is there or a new one.
+    pub ask: Ask,
+    /// How it ended.
+    pub answer: Answer,
+}
+
 /// How a dialog ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -50,13 +61,13 @@ pub enum Answer {
 pub type Native = Arc<dyn Fn(DialogPurpose, &Ask) -> Option<PathBuf> + Send + Sync>;
 
 /// Nobody reads a dialog and dismisses it in less time than this: it was never on screen.
-const TOO_QUICK: Duration = Duration::from_millis(120);
+const TOO_QUICK: Duration = Duration::from_millis(400);
 
-const NO_DIALOG: &str =
-    "The desktop's file dialog could not be shown. Type the path into the field, or drop the file on the window";
+const NO_DIALOG: &str = "The desktop's file dialog could not be shown. Type the path here instead.";
 
 struct Pending {
     purpose: DialogPurpose,
+    ask: Ask,
     answer: Receiver<Answer>,
 }
 
@@ -123,14 +134,15 @@ impl FileDialogs {
             let path = if script.is_empty() { None } else { script.remove(0) };
             // The receiver is right here.
             let _answered = send.send(path.map_or(Answer::Dismissed, Answer::Chosen));
-            self.pending = Some(Pending { purpose, answer });
+            self.pending = Some(Pending { purpose, ask, answer });
             return;
         }
         let wake = self.wake.clone();
         let native = self.native.clone().unwrap_or_else(|| Arc::new(show));
+        let asked = ask.clone();
         let started = std::thread::Builder::new().name("plumb-dialog".to_owned()).spawn(move || {
             let shown = Instant::now();
-            let path = catch_unwind(AssertUnwindSafe(|| native(purpose, &ask)));
+            let path = catch_unwind(AssertUnwindSafe(|| native(purpose, &asked)));
             // Nobody waits any more if the window was closed meanwhile.
             let _listener_may_be_gone = send.send(judge(path, shown.elapsed()));
             if let Some(wake) = wake {
@@ -141,18 +153,18 @@ impl FileDialogs {
             log::error!("no thread for the file dialog: {error}");
         }
         // Without a thread the line is broken already, which reads as a failure.
-        self.pending = Some(Pending { purpose, answer });
+        self.pending = Some(Pending { purpose, ask, answer });
     }
 
     /// The answer, once there is one.
-    pub fn poll(&mut self) -> Option<(DialogPurpose, Answer)> {
+    pub fn poll(&mut self) -> Option<Answered> {
         let pending = self.pending.as_ref()?;
         let answer = match pending.answer.try_recv() {
             Ok(answer) => answer,
             Err(TryRecvError::Empty) => return None,
             Err(TryRecvError::Disconnected) => Answer::Failed(NO_DIALOG.to_owned()),
         };
-        self.pending.take().map(|pending| (pending.purpose, answer))
+        self.pending.take().map(|Pending { purpose, ask, .. }| Answered { purpose, ask, answer })
     }
 }
 
@@ -189,9 +201,11 @@ mod tests {
         dialogs.open(purpose);
         dialogs.open(purpose);
         assert!(dialogs.take_refused() && !dialogs.take_refused());
-        assert_eq!(dialogs.poll(), Some((purpose, Answer::Chosen(PathBuf::from("a")))));
+        let chosen = Answered { purpose, ask: Ask::Open, answer: Answer::Chosen(PathBuf::from("a")) };
+        assert_eq!(dialogs.poll(), Some(chosen));
         dialogs.save(purpose, "b");
-        assert_eq!(dialogs.poll(), Some((purpose, Answer::Dismissed)));
+        let dismissed = Answered { purpose, ask: Ask::Save("b".to_owned()), answer: Answer::Dismissed };
+        assert_eq!(dialogs.poll(), Some(dismissed));
         assert_eq!(dialogs.poll(), None);
     }
 
@@ -200,7 +214,9 @@ mod tests {
         let long = Duration::from_secs(2);
         assert_eq!(judge(Ok(Some("a".into())), Duration::ZERO), Answer::Chosen("a".into()));
         assert_eq!(judge(Ok(None), long), Answer::Dismissed);
-        assert!(matches!(judge(Ok(None), Duration::from_millis(1)), Answer::Failed(why) if why.contains("drop")));
+        assert!(
+            matches!(judge(Ok(None), Duration::from_millis(1)), Answer::Failed(why) if why.contains("Type the path"))
+        );
         assert!(matches!(judge(Err(Box::new(())), long), Answer::Failed(_)), "it panicked");
     }
 }

@@ -4,7 +4,7 @@ use egui::{Align, Label, Layout, ProgressBar, RichText, ScrollArea, Ui, WidgetIn
 use plumb_core::{Engine, JobId, JobInfo, JobState};
 
 use crate::theme::{Icon, UiExt as _};
-use crate::widgets::format;
+use crate::widgets::{format, scroll};
 
 /// How many ended jobs are listed.
 const ENDED: usize = 20;
@@ -18,7 +18,8 @@ pub fn show(ui: &mut Ui, engine: &Engine, log_of: &mut Option<JobId>) {
         return;
     }
     let (open, ended): (Vec<&JobInfo>, Vec<&JobInfo>) = jobs.iter().partition(|job| job.seconds.is_none());
-    ScrollArea::vertical().max_height(ui.available_height().min(460.0)).auto_shrink([false, true]).show(ui, |ui| {
+    let area = ScrollArea::vertical().max_height(ui.available_height().min(460.0)).auto_shrink([false, true]);
+    scroll::show(ui, "Jobs", area, |ui| {
         for job in open.into_iter().chain(ended.into_iter().rev().take(ENDED)) {
             ui.push_id(job.id.0, |ui| one(ui, engine, job, log_of));
             ui.separator();
@@ -109,16 +110,12 @@ fn log(ui: &mut Ui, engine: &Engine, job: &JobInfo) {
             return;
         }
         let height = ui.text_style_height(&egui::TextStyle::Monospace);
-        ScrollArea::vertical().max_height(160.0).auto_shrink([false, true]).stick_to_bottom(true).show_rows(
-            ui,
-            height,
-            lines.len(),
-            |ui, rows| {
-                for line in &lines[rows] {
-                    ui.add(Label::new(RichText::new(line).monospace()).truncate());
-                }
-            },
-        );
+        let area = ScrollArea::vertical().max_height(160.0).auto_shrink([false, true]).stick_to_bottom(true);
+        scroll::rows(ui, "Log", area, height, lines.len(), |ui, rows| {
+            for line in &lines[rows] {
+                ui.add(Label::new(RichText::new(line).monospace()).truncate());
+            }
+        });
         if ui.small_button("Copy log").clicked() {
             ui.ctx().copy_text(lines.join("\n"));
         }

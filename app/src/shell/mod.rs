@@ -2,6 +2,7 @@
 
 pub mod commands;
 pub mod dialogs;
+mod focus;
 pub mod home;
 mod job_tray;
 mod journal;

@@ -11,7 +11,7 @@ use crate::shell::settings::{Settings, ThemeChoice};
 use crate::shell::workbench::Shared;
 use crate::theme::{TITLE, UiExt as _};
 use crate::widgets::choice::choice;
-use crate::widgets::{format, status};
+use crate::widgets::{format, scroll, status};
 
 /// Looks which devices answer; a driver may take its time.
 struct Probe;
@@ -68,7 +68,7 @@ impl SettingsPage {
     pub fn ui(&mut self, ui: &mut Ui, shared: &mut Shared) {
         let tokens = ui.tokens();
         let threads_at_start = *self.threads_at_start.get_or_insert(shared.settings.threads);
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        scroll::show(ui, "Settings", ScrollArea::vertical().auto_shrink(false), |ui| {
             Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
                 ui.set_max_width(680.0);
                 ui.label(

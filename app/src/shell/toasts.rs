@@ -8,6 +8,7 @@ use egui::{
 
 use crate::shell::notify::{Level, Notice, Notifications};
 use crate::theme::{Icon, Tokens, UiExt as _};
+use crate::widgets::scroll;
 
 /// At most this many cards are up.
 const CARDS: usize = 4;
@@ -84,7 +85,8 @@ pub fn history(ui: &mut Ui, notifications: &mut Notifications) {
         return;
     }
     let mut dismissed = None;
-    ScrollArea::vertical().max_height(ui.available_height().min(420.0)).auto_shrink([false, true]).show(ui, |ui| {
+    let area = ScrollArea::vertical().max_height(ui.available_height().min(420.0)).auto_shrink([false, true]);
+    scroll::show(ui, "Messages", area, |ui| {
         for notice in notifications.all().iter().rev() {
             let (icon, color) = look(notice.level, tokens);
             ui.push_id(notice.id, |ui| {

@@ -38,17 +38,20 @@ pub fn chart_ui(ui: &mut Ui, id: Id, height: f32, chart: &Chart, controls: impl 
     let mut outcome = ChartOutcome::default();
     ui.vertical(|ui| {
         let top = ui.cursor().top();
-        ui.horizontal(|ui| {
-            let title = egui::RichText::new(&chart.title).strong().color(ui.tokens().text_strong);
-            ui.label(title);
-            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+        egui::Sides::new().shrink_left().truncate().show(
+            ui,
+            |ui| {
+                let title = egui::RichText::new(&chart.title).strong().color(ui.tokens().text_strong);
+                ui.label(title).on_hover_text(&chart.title);
+            },
+            |ui| {
                 let name = format!("Export {}", chart.title);
                 let button = ui.menu_button("Export", |ui| menu(ui, chart, &mut outcome)).response;
                 button.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
                 button.on_hover_text("Copy or save what this plot shows");
                 controls(ui);
-            });
-        });
+            },
+        );
         let left = (height - (ui.cursor().top() - top)).max(80.0);
         plot(ui, id, vec2(ui.available_width(), left), chart, &mut outcome);
     });
@@ -93,10 +96,16 @@ fn plot(ui: &mut Ui, id: Id, size: Vec2, chart: &Chart, outcome: &mut ChartOutco
         .grid_color(tokens.border_strong)
         .grid_fade(0.9)
         .allow_scroll(false)
+        // Not a stop of the Tab key: there is nothing in a plot that a key could do.
+        .sense(Sense::CLICK | Sense::DRAG)
         .allow_boxed_zoom(false)
         .set_margin_fraction(vec2(0.03, 0.08))
         .y_axis_min_width(44.0)
-        .x_axis_formatter(move |mark, range| axis_text(mark, range, x_log))
+        .x_axis_formatter(move |mark, range| {
+            // The last one would be cut off at the edge of the plot.
+            let edge = range.end() - (range.end() - range.start()) * 0.015;
+            if mark.value > edge { String::new() } else { axis_text(mark, range, x_log) }
+        })
         .y_axis_formatter(move |mark, range| axis_text(mark, range, y_log))
         .label_formatter(|hover| hover_text(chart, hover));
     plot = if x_log {

@@ -6,6 +6,17 @@ use crate::theme::UiExt as _;
 
 /// A row of buttons of which one is on. `group` names the row in the accessibility tree. True if it changed.
 pub fn choice<T: PartialEq + Copy>(ui: &mut Ui, group: &str, current: &mut T, options: &[(T, &str, &str)]) -> bool {
+    focused_choice(ui, group, current, options, false)
+}
+
+/// The same; `focus` gives the keyboard to the button that is on.
+pub fn focused_choice<T: PartialEq + Copy>(
+    ui: &mut Ui,
+    group: &str,
+    current: &mut T,
+    options: &[(T, &str, &str)],
+    focus: bool,
+) -> bool {
     let mut changed = false;
     let row = |ui: &mut Ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
@@ -17,6 +28,9 @@ pub fn choice<T: PartialEq + Copy>(ui: &mut Ui, group: &str, current: &mut T, op
             let on = *current == *value;
             let response = option(ui, text, on, hover);
             response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, on, format!("{group}: {text}")));
+            if on && focus {
+                response.request_focus();
+            }
             if response.clicked() && !on {
                 *current = *value;
                 changed = true;

@@ -9,6 +9,7 @@ pub mod format;
 pub mod heat_map;
 pub mod image_grid;
 pub mod picture;
+pub mod scroll;
 pub mod status;
 pub mod table;
 pub mod tile;

@@ -5,7 +5,10 @@
 //! order round. The edge of a header is dragged to make its column wider; a double click there fits it to what is
 //! shown. A right click copies.
 
-use std::cmp::Ordering;
+mod cells;
+mod rows;
+mod widths;
+
 use std::collections::BTreeMap;
 
 use egui::{
@@ -13,84 +16,13 @@ use egui::{
 };
 use egui_table::{CellInfo, HeaderCellInfo, HeaderRow, PrefetchInfo, Table, TableDelegate, TableState};
 
+use self::cells::sort_arrow;
+pub use self::cells::text_cell;
+pub use self::rows::{Column, Rows, SortKey};
+pub use self::widths::Widths;
+use self::widths::{WIDTHS, hidden, widths};
 use crate::theme::UiExt as _;
 use crate::widgets::format;
-
-/// One column.
-#[derive(Clone, Copy, Debug)]
-pub struct Column {
-    /// Header.
-    pub name: &'static str,
-    /// What the numbers are: formula, unit.
-    pub meaning: &'static str,
-    /// Width in points; the first column takes what is left over.
-    pub width: f32,
-    /// Whether the cells are numbers: those stand at the right.
-    pub number: bool,
-}
-
-/// What rows are ordered by.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum SortKey<'a> {
-    /// Text, without regard to case.
-    Text(&'a str),
-    /// A number; not-a-number goes last.
-    Number(f64),
-    /// Nothing to compare: goes last in both directions.
-    Missing,
-}
-
-impl SortKey<'_> {
-    fn compare(self, other: Self, descending: bool) -> Ordering {
-        let turn = |order: Ordering| if descending { order.reverse() } else { order };
-        match (self.present(), other.present()) {
-            (Self::Text(a), Self::Text(b)) => {
-                turn(a.bytes().map(|c| c.to_ascii_lowercase()).cmp(b.bytes().map(|c| c.to_ascii_lowercase())))
-            }
-            (Self::Number(a), Self::Number(b)) => turn(a.total_cmp(&b)),
-            (Self::Missing, Self::Missing) => Ordering::Equal,
-            (Self::Missing, _) | (Self::Number(_), Self::Text(_)) => Ordering::Greater,
-            (_, Self::Missing) | (Self::Text(_), Self::Number(_)) => Ordering::Less,
-        }
-    }
-
-    fn present(self) -> Self {
-        if matches!(self, Self::Number(value) if value.is_nan()) { Self::Missing } else { self }
-    }
-}
-
-/// What is shown. Rows are numbered as the source numbers them, whatever the order on screen.
-pub trait Rows {
-    /// How many rows there are.
-    fn count(&self) -> usize;
-    /// The columns.
-    fn columns(&self) -> &[Column];
-    /// What the row is called in the accessibility tree.
-    fn name(&self, row: usize) -> String;
-    /// Whether the row is shown at all, whatever is typed.
-    fn keeps(&self, _row: usize) -> bool {
-        true
-    }
-    /// Whether the row stays when `needle` (lower case) is typed into the filter field.
-    fn matches(&self, row: usize, needle: &str) -> bool;
-    /// What the row is ordered by in this column.
-    fn sort_key(&self, row: usize, column: usize) -> SortKey<'_>;
-    /// The cell as text, for copies and for cells that are only text.
-    fn text(&self, row: usize, column: usize) -> String;
-    /// The cell's number with all its digits, where it has one, for copies.
-    fn exact(&self, row: usize, column: usize) -> String {
-        self.text(row, column)
-    }
-    /// Draw the cell.
-    fn cell(&self, ui: &mut Ui, row: usize, column: usize) {
-        text_cell(ui, &self.text(row, column));
-    }
-}
-
-/// A text cell, cut with an ellipsis; the whole text appears on hover.
-pub fn text_cell(ui: &mut Ui, text: &str) {
-    ui.add(Label::new(text).truncate().selectable(false));
-}
 
 /// What an order was made for: version of the rows, sorting, filter.
 type Wanted = (u64, Option<(usize, bool)>, String);
@@ -109,6 +41,7 @@ pub struct TableView {
     scroll_to: Option<usize>,
     focus_filter: bool,
     focus_table: bool,
+    focused: bool,
     copy_cell: Option<(usize, usize)>,
     /// Widths that were dragged, by column.
     dragged: BTreeMap<usize, f32>,
@@ -123,6 +56,31 @@ impl TableView {
     /// Put the keyboard into the filter field with the next frame.
     pub fn focus_filter(&mut self) {
         self.focus_filter = true;
+    }
+
+    /// The widths that were dragged, by the names of the columns: they outlive a change of the columns.
+    pub fn widths(&self, columns: &[Column]) -> Widths {
+        let named = |(at, width): (&usize, &f32)| Some((columns.get(*at)?.name.to_owned(), *width));
+        self.dragged.iter().filter_map(named).collect()
+    }
+
+    /// Take over widths from an earlier session; what is no width, or of a column that is not there, is left out.
+    pub fn set_widths(&mut self, columns: &[Column], widths: &Widths) {
+        let placed = |(name, width): (&String, &f32)| {
+            let at = columns.iter().position(|column| column.name == name)?;
+            (WIDTHS.contains(width)).then_some((at, *width))
+        };
+        self.dragged = widths.iter().filter_map(placed).collect();
+    }
+
+    /// Whether the filter field's place was to get the keyboard, for panels that put another field there; told once.
+    pub fn take_filter_focus(&mut self) -> bool {
+        std::mem::take(&mut self.focus_filter)
+    }
+
+    /// Whether the table had the keyboard when it was drawn last.
+    pub fn has_focus(&self) -> bool {
+        self.focused
     }
 
     /// Give the table the keyboard with the next frame.
@@ -209,6 +167,7 @@ impl TableView {
         if std::mem::take(&mut self.focus_table) {
             focus.request_focus();
         }
+        self.focused = focus.has_focus();
         let row_height = ui.tokens().row_height;
         self.columns = rows.columns().len().saturating_sub(1);
         if focus.has_focus() {
@@ -264,10 +223,8 @@ impl TableView {
             }
         }
         if hidden > 0 {
-            let text = format!(
-                "{} to the right: scroll sideways, or press → in the table",
-                format::counted(hidden, "more column", "more columns")
-            );
+            let columns = format::counted(hidden, "more column", "more columns");
+            let text = format!("{columns}: scroll sideways or press ← →");
             let text = RichText::new(text).small().color(ui.tokens().text_weak);
             ui.add(Label::new(text).truncate().selectable(false));
         }
@@ -299,43 +256,6 @@ impl TableView {
     }
 }
 
-/// Narrower than this no column gets.
-const NARROWEST: f32 = 36.0;
-
-/// Least width of the first column where the others leave too little.
-const NAME: f32 = 120.0;
-
-/// Column widths: what was dragged; else the first one takes what the others leave, within reason.
-fn widths(columns: &[Column], available: f32, dragged: &BTreeMap<usize, f32>) -> Vec<egui_table::Column> {
-    let rest: f32 =
-        columns.iter().enumerate().skip(1).map(|(i, column)| dragged.get(&i).copied().unwrap_or(column.width)).sum();
-    let wish = columns.first().map_or(0.0, |column| column.width);
-    // Not all fit: the name gives way a little, so that the columns behind it begin sooner.
-    let least = if wish + rest > available { wish.min((available * 0.4).max(NAME)) } else { wish };
-    let first = (available - rest - 12.0).max(least).floor();
-    columns
-        .iter()
-        .enumerate()
-        .map(|(i, column)| {
-            let usual = if i == 0 { first } else { column.width };
-            let width = dragged.get(&i).copied().unwrap_or(usual);
-            egui_table::Column::new(width).range(NARROWEST..=4000.0)
-        })
-        .collect()
-}
-
-/// How many columns do not fit.
-fn hidden(widths: &[f32], available: f32) -> usize {
-    let mut right = 0.0;
-    widths
-        .iter()
-        .filter(|width| {
-            right += **width;
-            right > available + 1.0
-        })
-        .count()
-}
-
 struct Delegate<'a, R: Rows> {
     view: &'a mut TableView,
     rows: &'a R,
@@ -363,6 +283,10 @@ impl<R: Rows> Delegate<'_, R> {
             }
             if ui.button("Copy table as CSV").clicked() {
                 ui.ctx().copy_text(self.view.csv(self.rows));
+                ui.close();
+            }
+            if !self.view.dragged.is_empty() && ui.button("Usual column widths").clicked() {
+                self.view.dragged.clear();
                 ui.close();
             }
         });
@@ -469,11 +393,16 @@ impl<R: Rows> TableDelegate for Delegate<'_, R> {
     }
 }
 
-fn sort_arrow(ui: &mut Ui, descending: Option<bool>) {
-    let Some(descending) = descending else { return };
-    let (rect, _) = ui.allocate_exact_size(egui::vec2(8.0, 8.0), Sense::hover());
-    let (base, tip) = if descending { (rect.top(), rect.bottom()) } else { (rect.bottom(), rect.top()) };
-    let points = vec![egui::pos2(rect.left(), base), egui::pos2(rect.right(), base), egui::pos2(rect.center().x, tip)];
-    let color = ui.tokens().accent;
-    ui.painter().add(egui::Shape::convex_polygon(points, color, egui::Stroke::NONE));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widths_from_a_file_are_taken_only_if_they_are_widths() {
+        let columns = ["a", "b", "c"].map(|name| Column { name, meaning: "", width: 80.0, number: true });
+        let given = [("a", 100.0), ("b", f32::NAN), ("c", -4.0), ("gone", 90.0)];
+        let mut table = TableView::default();
+        table.set_widths(&columns, &given.iter().map(|(name, width)| ((*name).to_owned(), *width)).collect());
+        assert_eq!(table.widths(&columns), Widths::from([("a".to_owned(), 100.0)]));
+    }
 }

@@ -10,7 +10,7 @@ use crate::widgets::badge::{Mark, Tone, badge, swatch};
 use crate::widgets::chart::{Axis, Chart, Draw, Level, Series};
 use crate::widgets::chart_ui::chart_ui;
 use crate::widgets::choice::{choice, log_switch};
-use crate::widgets::{format, status};
+use crate::widgets::{format, scroll, status};
 
 /// What the region reads.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +64,7 @@ const METHODS: [ClipMethod; 5] =
 /// Draw the region.
 pub fn ui(ui: &mut Ui, view: &ClipView<'_>, spec: &mut ClipSpec, log: &mut bool, actions: &mut Vec<Action>) {
     let bottom = ui.max_rect().bottom();
-    ScrollArea::vertical().id_salt("clip").auto_shrink(false).show(ui, |ui| {
+    scroll::show(ui, "Clip", ScrollArea::vertical().id_salt("clip").auto_shrink(false), |ui| {
         settings(ui, view, spec, actions);
         ui.add_space(8.0);
         buttons(ui, view, spec, actions);

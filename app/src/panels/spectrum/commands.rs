@@ -36,6 +36,7 @@ commands! {
     FILTER = "spectrum.filter", Edit, ctrl(Key::F), "Filter layers", "Put the keyboard into the filter field.";
     PROBLEMS = "spectrum.problems", View, ctrl_shift(Key::P), "Only layers that need a look", "Show only problems, guesses and layers that did not converge.";
     TABLE = "spectrum.table", View, ctrl(Key::T), "Go to the layer table", "Give the table the keyboard.";
+    DETAIL = "spectrum.detail", View, ctrl(Key::G), "Go to the selected layer", "Give the keyboard to the tabs of the selected layer.";
     NEXT = "spectrum.next", View, Some(alt(Key::ArrowDown)), "Next layer", "Select the next layer of the table.";
     PREVIOUS = "spectrum.previous", View, Some(alt(Key::ArrowUp)), "Previous layer", "Select the previous layer of the table.";
     TAB_SPECTRUM = "spectrum.tab_spectrum", View, ctrl(Key::Num1), "Show spectrum", "Singular values, energy and histogram of the selected layer.";

@@ -43,7 +43,8 @@ pub fn pairs<'a>(a: &'a SpectrumReport, b: &'a SpectrumReport) -> Vec<Pair<'a>> 
     pairs
 }
 
-const COLUMNS: [Column; 5] = [
+/// The columns of the comparison.
+pub const COLUMNS: [Column; 5] = [
     Column { name: "Layer", meaning: "Name of the weight tensor", width: 160.0, number: false },
     Column { name: "σ₁ A", meaning: "Largest singular value in the first file", width: 90.0, number: true },
     Column { name: "σ₁ B", meaning: "Largest singular value in the second file", width: 90.0, number: true },

@@ -7,7 +7,7 @@ use super::layers::{Status, status_ui};
 use super::state::{State, Tab};
 use super::{clip, frequency, geometry_editor, methods, plots};
 use crate::theme::{UiExt as _, semibold};
-use crate::widgets::choice::choice;
+use crate::widgets::choice::focused_choice;
 use crate::widgets::{format, status};
 
 const TABS: [(Tab, &str, &str); 6] = [
@@ -52,7 +52,8 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
             .on_hover_text("Applications of the operator and its adjoint, and wall time");
     });
     let before = state.settings.tab;
-    choice(ui, "Show", &mut state.settings.tab, &TABS);
+    let focus = std::mem::take(&mut state.focus_detail);
+    focused_choice(ui, "Show", &mut state.settings.tab, &TABS, focus);
     if state.settings.tab == Tab::Clip && before != Tab::Clip {
         actions.push(Action::Preview);
     }

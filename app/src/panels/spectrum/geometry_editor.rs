@@ -8,7 +8,7 @@ use super::action::Action;
 use super::layers::op_name;
 use crate::theme::UiExt as _;
 use crate::widgets::badge::{Mark, Tone, badge};
-use crate::widgets::{format, status};
+use crate::widgets::{format, scroll, status};
 
 /// What is being edited; starts over when another layer is selected.
 #[derive(Clone, Debug, Default)]
@@ -99,7 +99,7 @@ pub fn ui(ui: &mut Ui, draft: &mut Draft, layer: &LayerReport, actions: &mut Vec
     let mut op = draft.op.unwrap_or(layer.op);
     let one_axis = op.has_one_axis();
     let spatial = !matches!(op, OpKind::Dense | OpKind::BatchNorm);
-    ScrollArea::vertical().id_salt("geometry").auto_shrink(false).show(ui, |ui| {
+    scroll::show(ui, "Geometry", ScrollArea::vertical().id_salt("geometry").auto_shrink(false), |ui| {
         ui.horizontal(|ui| {
             ui.label(RichText::new("Geometry").strong().color(tokens.text_strong));
             let (mark, tone, word) = source_look(layer.geometry_source);

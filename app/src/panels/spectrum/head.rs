@@ -3,17 +3,25 @@
 use egui::{Key, RichText, Ui};
 
 use super::action::{Action, Work};
+use super::options;
 use super::state::{State, View};
 use crate::theme::{Icon, UiExt as _};
 use crate::widgets::choice::choice;
-use crate::widgets::status;
+use crate::widgets::{scroll, status};
+
+/// Width of the controls behind the path field, until it has been measured.
+const BEHIND: f32 = 330.0;
 
 /// Path field, samples, views, exports; below them what runs and what went wrong.
 pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     ui.horizontal(|ui| {
         views(ui, state);
         ui.separator();
-        source(ui, state, actions);
+        // The path field takes what the controls behind it leave, as measured in the last frame.
+        let id = ui.make_persistent_id("controls behind the path");
+        let behind: f32 = ui.data(|data| data.get_temp(id)).unwrap_or(BEHIND);
+        let field = source(ui, state, ui.available_width() - behind, actions);
+        options::ui(ui, &mut state.spec, actions);
         if Icon::Refresh.button(ui, "Compute spectra again").clicked() {
             actions.push(Action::SurveyAgain);
         }
@@ -31,6 +39,11 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         })
         .response
         .on_hover_text("Write the table, the weights, or everything on screen as a run folder");
+        let now = ui.min_rect().right() - field.right();
+        if (now - behind).abs() > 0.5 {
+            ui.data_mut(|data| data.insert_temp(id, now));
+            ui.ctx().request_repaint();
+        }
     });
     running(ui, state, actions);
     errors(ui, state, actions);
@@ -49,13 +62,12 @@ fn views(ui: &mut Ui, state: &mut State) {
     );
 }
 
-fn source(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
-    let width = (ui.available_width() - 322.0).clamp(90.0, 900.0);
-    let edit = egui::TextEdit::singleline(&mut state.path)
-        .hint_text("Path, hf:owner/repo/file or embedded:NAME")
-        .desired_width(width);
-    let field = ui.add(edit);
+fn source(ui: &mut Ui, state: &mut State, width: f32, actions: &mut Vec<Action>) -> egui::Rect {
+    // Short, so that it is whole in the smallest window.
+    let edit = egui::TextEdit::singleline(&mut state.path).hint_text("Path or address of a model");
+    let field = ui.add_sized([width.max(90.0), ui.spacing().interact_size.y], edit);
     field.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Model file"));
+    let field = field.on_hover_text("A file, hf:owner/repo/file or embedded:NAME. Enter opens it");
     let entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
     let open = ui.button("Open").on_hover_text("Open the file named in the field").clicked();
     if (entered || open) && !state.path.trim().is_empty() {
@@ -65,6 +77,7 @@ fn source(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         actions.push(Action::OpenDialog);
     }
     samples(ui, |name| actions.push(Action::Open(name)));
+    field.rect
 }
 
 /// A menu of the models that ship with Plumb.
@@ -125,20 +138,16 @@ pub fn skipped(ui: &mut Ui, state: &State) {
     }
     let title = format!("Skipped ({})", skipped.len());
     egui::CollapsingHeader::new(RichText::new(title).small()).id_salt("skipped").show(ui, |ui| {
-        egui::ScrollArea::vertical().id_salt("skipped list").max_height(140.0).auto_shrink([false, true]).show_rows(
-            ui,
-            18.0,
-            skipped.len(),
-            |ui, range| {
-                for row in &skipped[range] {
-                    ui.horizontal(|ui| {
-                        let name = RichText::new(&row.name).small().color(tokens.text);
-                        ui.add(egui::Label::new(name).truncate());
-                        let reason = RichText::new(&row.reason).small().color(tokens.text_weak);
-                        ui.add(egui::Label::new(reason).truncate());
-                    });
-                }
-            },
-        );
+        let area = egui::ScrollArea::vertical().id_salt("skipped list").max_height(140.0).auto_shrink([false, true]);
+        scroll::rows(ui, "Skipped tensors", area, 18.0, skipped.len(), |ui, range| {
+            for row in &skipped[range] {
+                ui.horizontal(|ui| {
+                    let name = RichText::new(&row.name).small().color(tokens.text);
+                    ui.add(egui::Label::new(name).truncate());
+                    let reason = RichText::new(&row.reason).small().color(tokens.text_weak);
+                    ui.add(egui::Label::new(reason).truncate());
+                });
+            }
+        });
     });
 }

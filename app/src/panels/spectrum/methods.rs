@@ -7,7 +7,7 @@ use crate::theme::UiExt as _;
 use crate::widgets::badge::{Mark as Shape, Tone, badge, swatch};
 use crate::widgets::chart::{Axis, Chart, Draw, LegendPlace, Level, Series};
 use crate::widgets::chart_ui::{SaveRequest, chart_ui};
-use crate::widgets::format;
+use crate::widgets::{format, scroll};
 
 fn kind_look(kind: MarkKind) -> (Shape, Tone, &'static str, &'static str) {
     match kind {
@@ -44,11 +44,8 @@ pub fn convergence(name: &str, traces: &[Trace], best: Option<f64>) -> Chart {
 /// Table of the marks above, the convergence plot below.
 pub fn ui(ui: &mut Ui, detail: &LayerDetail) -> Option<SaveRequest> {
     let bottom = ui.max_rect().bottom();
-    egui::ScrollArea::vertical()
-        .id_salt("methods region")
-        .auto_shrink(false)
-        .show(ui, |ui| contents(ui, detail, bottom))
-        .inner
+    let area = egui::ScrollArea::vertical().id_salt("methods region").auto_shrink(false);
+    scroll::show(ui, "Methods", area, |ui| contents(ui, detail, bottom))
 }
 
 fn contents(ui: &mut Ui, detail: &LayerDetail, bottom: f32) -> Option<SaveRequest> {

@@ -10,14 +10,18 @@
 //! └─────────────────────────────┴─────────────────────────────┘
 //! ```
 //!
-//! Regions draw and push `action::Action`s; `act` does them. All numbers come from the engine's reports.
+//! Regions draw and push `action::Action`s; `act` does them: `ask` puts questions to the engine, `arrive` takes in the
+//! answers, `undo` goes back and forth, `export` writes. All numbers come from the engine's reports.
 
 mod act;
 mod action;
+mod arrive;
+mod ask;
 mod clip;
 mod commands;
 mod compare;
 mod detail;
+mod export;
 mod frequency;
 mod geometry_editor;
 mod head;
@@ -25,6 +29,7 @@ mod history;
 mod layers;
 mod list;
 mod methods;
+mod options;
 mod plots;
 mod preset;
 mod reopen;
@@ -36,6 +41,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod training;
+mod undo;
 mod vectors;
 
 use std::path::{Path, PathBuf};
@@ -92,7 +98,8 @@ impl Panel for SpectrumPanel {
             commands::SURVEY | commands::EXPORT_MODEL => open,
             commands::CLIP_LAYER => open && idle && state.selected().is_some_and(|layer| layer.problem.is_none()),
             commands::CLIP_ALL => open && idle,
-            commands::EXPORT_TABLE | commands::SAVE_RUN | commands::NEXT | commands::PREVIOUS | commands::TABLE => {
+            commands::EXPORT_TABLE | commands::SAVE_RUN | commands::NEXT | commands::PREVIOUS | commands::TABLE
+            | commands::DETAIL => {
                 !state.report.layers.is_empty()
             }
             _ => true,
@@ -129,6 +136,10 @@ impl Panel for SpectrumPanel {
             commands::TABLE => {
                 state.settings.view = View::Layers;
                 state.table.focus();
+            }
+            commands::DETAIL => {
+                state.settings.view = View::Layers;
+                state.focus_detail = true;
             }
             commands::NEXT if state.table.step(1) => state.act(Action::Selected, cx),
             commands::PREVIOUS if state.table.step(-1) => state.act(Action::Selected, cx),
@@ -218,11 +229,18 @@ impl Panel for SpectrumPanel {
     }
 
     fn save(&self) -> String {
-        ron::to_string(&self.state.settings).unwrap_or_default()
+        let settings = ViewSettings {
+            layer_columns: self.state.table.widths(&layers::COLUMNS),
+            compare_columns: self.state.compare_table.widths(&compare::COLUMNS),
+            ..self.state.settings.clone()
+        };
+        ron::to_string(&settings).unwrap_or_default()
     }
 
     fn load(&mut self, text: &str) {
         if let Ok(settings) = ron::from_str::<ViewSettings>(text) {
+            self.state.table.set_widths(&layers::COLUMNS, &settings.layer_columns);
+            self.state.compare_table.set_widths(&compare::COLUMNS, &settings.compare_columns);
             self.state.settings = settings;
         }
     }

@@ -6,6 +6,7 @@ use plumb_spectrum::report::{LayerDetail, LayerReport, Mark, MarkKind};
 use crate::widgets::chart::{Axis, Chart, Draw, LegendPlace, Level, Series};
 use crate::widgets::chart_ui::{SaveRequest, chart_ui};
 use crate::widgets::choice::log_switch;
+use crate::widgets::scroll;
 
 /// Which of the three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +122,7 @@ pub fn ui(ui: &mut Ui, detail: &LayerDetail, log: &mut bool) -> Option<SaveReque
             show(&mut columns[1], Plot::Histogram, below, log);
         });
     } else {
-        egui::ScrollArea::vertical().id_salt("plots").auto_shrink(false).show(ui, |ui| {
+        scroll::show(ui, "Plots", egui::ScrollArea::vertical().id_salt("plots").auto_shrink(false), |ui| {
             for plot in [Plot::Values, Plot::Energy, Plot::Histogram] {
                 show(ui, plot, 240.0, log);
                 ui.add_space(gap);

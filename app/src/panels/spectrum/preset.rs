@@ -6,8 +6,8 @@ use plumb_spectrum::experiment::{CLIP, Experiment, ExperimentJob, SPECTRUM, TRAI
 use plumb_spectrum::spec::{ClipSpec, SpectrumSpec};
 use plumb_spectrum::train::TrainSpec;
 
-use super::act::cache;
 use super::action::Action;
+use super::ask::cache;
 use super::state::{State, Tab, View};
 use crate::shell::panel::PanelCx;
 

@@ -11,8 +11,8 @@ use plumb_spectrum::report::ClipReport;
 use plumb_spectrum::spec::ClipSpec;
 use plumb_spectrum::subject::Edits;
 
-use super::act::{changed, settled};
 use super::action::Action;
+use super::arrive::{changed, settled};
 use super::state::{State, Tab};
 use crate::shell::panel::PanelCx;
 

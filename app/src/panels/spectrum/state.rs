@@ -18,7 +18,7 @@ use super::training::Curves;
 use super::vectors::Vectors;
 use crate::widgets::chart_ui::SaveRequest;
 use crate::widgets::heat_map::HeatMap;
-use crate::widgets::table::TableView;
+use crate::widgets::table::{TableView, Widths};
 
 /// What the panel shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ pub enum Tab {
 }
 
 /// What is kept from session to session.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ViewSettings {
     /// Which view.
@@ -62,6 +62,10 @@ pub struct ViewSettings {
     pub log: bool,
     /// Only layers that need a look.
     pub only_problems: bool,
+    /// Columns of the layer table that were made wider or narrower.
+    pub layer_columns: Widths,
+    /// The same of the comparison.
+    pub compare_columns: Widths,
 }
 
 /// One clip, with what it takes to undo it.
@@ -160,6 +164,8 @@ pub struct State {
     pub rows: Slot<SpectrumReport, SpectrumReport>,
     /// Layer names that the next change of rows belongs to: they complete the last clip of the history.
     pub completing: bool,
+    /// The keyboard goes to the tabs of the selected layer with the next frame.
+    pub focus_detail: bool,
     /// The sample was asked for.
     pub started: bool,
 }

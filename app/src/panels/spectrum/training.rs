@@ -16,7 +16,7 @@ use crate::widgets::badge::swatch;
 use crate::widgets::chart::{Axis, Chart, Draw, LegendPlace, Series};
 use crate::widgets::chart_ui::chart_ui;
 use crate::widgets::choice::log_switch;
-use crate::widgets::{format, status};
+use crate::widgets::{format, scroll, status};
 
 /// Curves of one run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -164,7 +164,8 @@ pub fn ui(
         let list = 230.0_f32.min(size.x * 0.35);
         let down = egui::Layout::top_down(egui::Align::Min);
         ui.allocate_ui_with_layout(egui::vec2(list, size.y), down, |ui| {
-            ScrollArea::vertical().id_salt("curves").auto_shrink(false).max_width(list).show(ui, |ui| {
+            let area = ScrollArea::vertical().id_salt("curves").auto_shrink(false).max_width(list);
+            scroll::show(ui, "Curves", area, |ui| {
                 for (i, (name, points)) in curves.sigma1.iter().enumerate() {
                     ui.horizontal(|ui| {
                         swatch(ui, tokens.series[i % tokens.series.len()], name);

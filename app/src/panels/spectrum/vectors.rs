@@ -5,8 +5,8 @@ use plumb_spectrum::report::{ChannelImages, LayerDetail};
 
 use crate::theme::UiExt as _;
 use crate::widgets::choice::choice;
-use crate::widgets::format;
 use crate::widgets::image_grid::{Channels, ImageGrid};
+use crate::widgets::{format, scroll};
 
 /// Textures of the two vectors on show.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ impl Vectors {
         let triplet = &detail.triplets[self.index];
         let key = version.wrapping_mul(64) + self.index as u64;
         let wide = ui.available_width() > 560.0;
-        ScrollArea::vertical().id_salt("vectors").auto_shrink(false).show(ui, |ui| {
+        scroll::show(ui, "Vectors", ScrollArea::vertical().id_salt("vectors").auto_shrink(false), |ui| {
             let right = |ui: &mut Ui, grid: &mut ImageGrid| {
                 let text = "Right vector v: the input stretched most";
                 one(ui, grid, text, key, &triplet.right);

@@ -6,7 +6,7 @@ use plumb_core::run_folder::{RunState, RunSummary};
 use super::{Comparison, RunsPage, folder_name};
 use crate::shell::workbench::Shared;
 use crate::theme::{Icon, TITLE, UiExt as _};
-use crate::widgets::{format, status};
+use crate::widgets::{format, scroll, status};
 
 impl RunsPage {
     /// Draw the tab.
@@ -44,10 +44,9 @@ impl RunsPage {
             }
             self.toolbar(ui, shared);
             let half = if self.picked.len() == 2 { ui.available_height() * 0.5 } else { f32::INFINITY };
-            ScrollArea::vertical().id_salt("runs").max_height(half).auto_shrink([false, self.picked.len() == 2]).show(
-                ui,
-                |ui| self.rows(ui, shared),
-            );
+            let shrink = [false, self.picked.len() == 2];
+            let area = ScrollArea::vertical().id_salt("runs").max_height(half).auto_shrink(shrink);
+            scroll::show(ui, "Runs", area, |ui| self.rows(ui, shared));
             if self.picked.len() == 2 {
                 ui.separator();
                 self.comparison(ui);
@@ -185,20 +184,16 @@ impl RunsPage {
             }
         });
         let height = ui.text_style_height(&egui::TextStyle::Monospace);
-        ScrollArea::vertical().id_salt("differences").auto_shrink(false).show_rows(
-            ui,
-            height,
-            found.differences.len(),
-            |ui, rows| {
-                for one in &found.differences[rows] {
-                    ui.horizontal(|ui| {
-                        for (text, width) in [&one.place, &one.left, &one.right].into_iter().zip(widths) {
-                            cell(ui, RichText::new(text).monospace(), width);
-                        }
-                    });
-                }
-            },
-        );
+        let area = ScrollArea::vertical().id_salt("differences").auto_shrink(false);
+        scroll::rows(ui, "Differences", area, height, found.differences.len(), |ui, rows| {
+            for one in &found.differences[rows] {
+                ui.horizontal(|ui| {
+                    for (text, width) in [&one.place, &one.left, &one.right].into_iter().zip(widths) {
+                        cell(ui, RichText::new(text).monospace(), width);
+                    }
+                });
+            }
+        });
     }
 }
 

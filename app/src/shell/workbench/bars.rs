@@ -18,7 +18,10 @@ impl Workbench {
             ui.label(semibold("Plumb").size(14.0).color(tokens.text_strong));
             ui.add_space(tokens.space_4);
             for (menu, name) in Menu::BAR {
-                ui.menu_button(name, |ui| self.menu(ui, menu));
+                let button = ui.menu_button(name, |ui| self.menu(ui, menu)).response;
+                if std::mem::take(&mut self.focus_menus) {
+                    button.request_focus();
+                }
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 self.bar_button(ui, Icon::Settings, commands::SETTINGS);

@@ -6,6 +6,7 @@ use super::Workbench;
 use crate::shell::layout::{RUNS, SETTINGS};
 use crate::shell::{markdown, toasts};
 use crate::theme::{Icon, UiExt as _};
+use crate::widgets::scroll;
 
 const RUNS_HELP: &str = include_str!("../runs_help.md");
 const SETTINGS_HELP: &str = include_str!("../settings_help.md");
@@ -70,6 +71,7 @@ impl Workbench {
             ui.ctx().request_repaint();
         }
         toasts::show(ui.ctx(), &mut self.contents.shared.notify);
+        self.focus.after(ui.ctx());
         Self::drop_hint(ui);
         if !self.contents.shared.commands.is_empty() {
             ui.ctx().request_repaint();
@@ -98,7 +100,8 @@ impl Workbench {
                         close = Icon::Close.button(ui, "Close help").clicked();
                     });
                 });
-                ScrollArea::vertical().id_salt(("help", active)).auto_shrink(false).show(ui, |ui| {
+                let area = ScrollArea::vertical().id_salt(("help", active)).auto_shrink(false);
+                scroll::show(ui, "Help text", area, |ui| {
                     markdown::show(ui, text);
                     ui.add_space(tokens.space_6);
                 });

@@ -8,7 +8,7 @@ use plumb_core::run_folder::RunFolder;
 
 use super::Workbench;
 use crate::shell::commands::{self, CommandSpec};
-use crate::shell::dialogs::Answer;
+use crate::shell::dialogs::{Answer, Answered, DialogPurpose};
 use crate::shell::layout::RUNS;
 
 /// Settings are written when they have not changed for this long, so that a dragged slider writes once.
@@ -17,6 +17,7 @@ const SETTLED: Duration = Duration::from_millis(500);
 impl Workbench {
     pub(super) fn think(&mut self, ctx: &Context) {
         let now = Instant::now();
+        self.focus.before(ctx, self.palette.is_open() || self.popover.is_some());
         if let Some(next) = self.contents.shared.notify.expire(now) {
             ctx.request_repaint_after(next);
         }
@@ -59,15 +60,16 @@ impl Workbench {
     }
 
     fn take_dialog_answer(&mut self) {
-        let Some((purpose, answer)) = self.contents.shared.dialogs.poll() else { return };
-        let path = match answer {
-            Answer::Chosen(path) => Some(path),
-            Answer::Dismissed => None,
-            Answer::Failed(reason) => {
-                self.contents.shared.notify.error(reason);
-                None
-            }
-        };
+        let Some(Answered { purpose, ask, answer }) = self.contents.shared.dialogs.poll() else { return };
+        match answer {
+            Answer::Chosen(path) => self.deliver(purpose, Some(path)),
+            Answer::Dismissed => self.deliver(purpose, None),
+            Answer::Failed(reason) => self.ask_for_path(purpose, ask, reason),
+        }
+    }
+
+    /// A path was given, or none.
+    pub(super) fn deliver(&mut self, purpose: DialogPurpose, path: Option<PathBuf>) {
         if purpose.owner == "shell" {
             match (purpose.what, path) {
                 ("open", Some(path)) => {
@@ -221,6 +223,6 @@ impl Workbench {
     /// Show the list of runs, read anew.
     pub(super) fn show_runs(&mut self) {
         self.contents.runs.refresh();
-        self.layout.show(RUNS);
+        self.change_tabs(|layout| layout.show(RUNS));
     }
 }

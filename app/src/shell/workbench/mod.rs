@@ -5,6 +5,7 @@
 mod bars;
 mod frame;
 mod logic;
+mod paths;
 mod popovers;
 mod run_command;
 mod tabs;
@@ -19,6 +20,7 @@ use plumb_core::Engine;
 
 use crate::shell::commands::CommandId;
 use crate::shell::dialogs::FileDialogs;
+use crate::shell::focus::Focus;
 use crate::shell::home::Home;
 use crate::shell::layout::{Layout, RUNS, SETTINGS};
 use crate::shell::notify::Notifications;
@@ -39,6 +41,8 @@ pub enum Popover {
     Notices,
     /// The path field.
     Open,
+    /// A path that the desktop could not ask for.
+    Path,
     /// The ready experiments.
     Presets,
     /// All commands with their keys.
@@ -117,9 +121,13 @@ pub struct Workbench {
     animate: bool,
     prepared: bool,
     palette: Palette,
+    focus: Focus,
     popover: Option<Popover>,
     popover_opened: bool,
+    focus_menus: bool,
+    focus_tab: bool,
     path_field: String,
+    question: Option<paths::Question>,
     job_log: Option<plumb_core::JobId>,
     saved_settings: Settings,
     settings_changed: Option<Instant>,
@@ -174,9 +182,13 @@ impl Workbench {
             animate,
             prepared: false,
             palette: Palette::default(),
+            focus: Focus::default(),
             popover: None,
             popover_opened: false,
+            focus_menus: false,
+            focus_tab: false,
             path_field: String::new(),
+            question: None,
             job_log: None,
             saved_settings: settings,
             settings_changed: None,

@@ -1,18 +1,18 @@
-//! What hangs open over the tabs: job tray, messages, path field, presets, shortcuts, about.
+//! What hangs open over the tabs: job tray, messages, presets, shortcuts, about; `paths` has the path fields.
 
 use egui::{Align, Align2, Area, Context, Frame, Key, Layout, Margin, Order, RichText, ScrollArea, Ui, Vec2, vec2};
 
-use super::run_command::OPEN_FILE;
 use super::{Popover, Workbench};
 use crate::shell::{commands, job_tray, toasts};
 use crate::theme::{Icon, UiExt as _};
+use crate::widgets::scroll;
 
 /// Where a card hangs.
 fn place(popover: Popover) -> (Align2, Vec2, f32) {
     match popover {
         Popover::Jobs => (Align2::LEFT_BOTTOM, vec2(8.0, -36.0), 460.0),
         Popover::Notices => (Align2::RIGHT_BOTTOM, vec2(-8.0, -36.0), 440.0),
-        Popover::Open | Popover::Presets => (Align2::CENTER_TOP, vec2(0.0, 72.0), 560.0),
+        Popover::Open | Popover::Path | Popover::Presets => (Align2::CENTER_TOP, vec2(0.0, 72.0), 560.0),
         Popover::Keys => (Align2::CENTER_TOP, vec2(0.0, 72.0), 520.0),
         Popover::About => (Align2::CENTER_TOP, vec2(0.0, 96.0), 400.0),
     }
@@ -50,21 +50,23 @@ impl Workbench {
         let on_bar = ctx.input(|input| input.pointer.interact_pos()).is_some_and(|at| at.y > window.bottom() - 32.0);
         if !opened && (close || escape || (outside && !on_bar)) && self.popover == Some(popover) {
             self.popover = None;
+            self.forget_question();
             ctx.request_repaint();
         }
     }
 
     /// True if the card should close.
     fn popover_contents(&mut self, ui: &mut Ui, popover: Popover) -> bool {
+        let fresh = self.popover_opened;
         match popover {
             Popover::Jobs => {
-                let close = header(ui, "Jobs", |_| {});
+                let close = header(ui, "Jobs", fresh, |_| {});
                 job_tray::show(ui, &self.contents.shared.engine, &mut self.job_log);
                 close
             }
             Popover::Notices => {
                 let mut clear = false;
-                let close = header(ui, "Messages", |ui| {
+                let close = header(ui, "Messages", fresh, |ui| {
                     clear = Icon::Trash.button(ui, "Forget all messages").clicked();
                 });
                 if clear {
@@ -74,62 +76,18 @@ impl Workbench {
                 close
             }
             Popover::Open => self.open_card(ui),
+            Popover::Path => self.path_card(ui),
             Popover::Presets => self.presets_card(ui),
             Popover::Keys => self.keys_card(ui),
-            Popover::About => about_card(ui),
+            Popover::About => about_card(ui, fresh),
         }
-    }
-
-    fn open_card(&mut self, ui: &mut Ui) -> bool {
-        let tokens = ui.tokens();
-        let mut close = header(ui, "Open", |_| {});
-        let mut go = false;
-        ui.horizontal(|ui| {
-            let label = ui.label("Path");
-            let width = (ui.available_width() - 150.0).max(120.0);
-            let field = egui::TextEdit::singleline(&mut self.path_field)
-                .hint_text("A checkpoint, a preset (.ron) or a run folder")
-                .desired_width(width);
-            let field = ui.add(field).labelled_by(label.id);
-            if self.popover_opened {
-                field.request_focus();
-            }
-            go = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-            let ready = !self.path_field.trim().is_empty();
-            go |= ui.add_enabled(ready, egui::Button::new("Open")).clicked();
-            let waiting = self.contents.shared.dialogs.is_open();
-            let browse = ui.add_enabled(!waiting, egui::Button::new("Browse…"));
-            if browse.on_hover_text("Choose with the desktop's file dialog.").clicked() {
-                self.contents.shared.dialogs.open(OPEN_FILE);
-            }
-        });
-        if self.contents.shared.dialogs.is_open() {
-            ui.horizontal(|ui| {
-                ui.label(RichText::new("The desktop's file dialog is open.").small().color(tokens.text_weak));
-                if ui.small_button("Stop waiting").clicked() {
-                    self.contents.shared.dialogs.give_up();
-                }
-            });
-        }
-        ui.label(
-            RichText::new("Or drop a file on the window. Formats: safetensors, PyTorch, GGUF, NumPy, ONNX.")
-                .small()
-                .color(tokens.text_weak),
-        );
-        if go && !self.path_field.trim().is_empty() {
-            let path = self.path_field.trim().trim_matches('"').to_owned();
-            self.to_open.push(expand_home(&path));
-            ui.ctx().request_repaint();
-            close = true;
-        }
-        close
     }
 
     fn presets_card(&mut self, ui: &mut Ui) -> bool {
         let tokens = ui.tokens();
-        let mut close = header(ui, "Presets", |_| {});
+        let mut close = header(ui, "Presets", self.popover_opened, |_| {});
         let mut chosen = None;
-        ScrollArea::vertical().max_height(ui.available_height()).show(ui, |ui| {
+        scroll::show(ui, "Presets", ScrollArea::vertical().max_height(ui.available_height()), |ui| {
             for panel in &self.contents.panels {
                 if self.contents.panels.len() > 1 {
                     ui.label(RichText::new(panel.title()).heading());
@@ -161,9 +119,9 @@ impl Workbench {
 
     fn keys_card(&mut self, ui: &mut Ui) -> bool {
         let tokens = ui.tokens();
-        let close = header(ui, "Keyboard shortcuts", |_| {});
+        let close = header(ui, "Keyboard shortcuts", self.popover_opened, |_| {});
         let commands: Vec<_> = self.all_commands().filter(|command| command.shortcut.is_some()).collect();
-        ScrollArea::vertical().auto_shrink([false, true]).show(ui, |ui| {
+        scroll::show(ui, "Keyboard shortcuts", ScrollArea::vertical().auto_shrink([false, true]), |ui| {
             for command in commands {
                 ui.horizontal(|ui| {
                     ui.label(command.text).on_hover_text(command.tooltip);
@@ -180,13 +138,17 @@ impl Workbench {
     }
 }
 
-/// Title, extra buttons, a cross. True if the cross was pressed.
-fn header(ui: &mut Ui, title: &str, extra: impl FnOnce(&mut Ui)) -> bool {
+/// Title, extra buttons, a cross, which gets the keyboard in a `fresh` card. True if the cross was pressed.
+pub(super) fn header(ui: &mut Ui, title: &str, fresh: bool, extra: impl FnOnce(&mut Ui)) -> bool {
     let mut close = false;
     ui.horizontal(|ui| {
         ui.label(RichText::new(title).heading().color(ui.tokens().text_strong));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            close = Icon::Close.button(ui, &format!("Close {}", title.to_lowercase())).clicked();
+            let cross = Icon::Close.button(ui, &format!("Close {}", title.to_lowercase()));
+            if fresh {
+                cross.request_focus();
+            }
+            close = cross.clicked();
             extra(ui);
         });
     });
@@ -211,9 +173,9 @@ fn row(ui: &mut Ui, title: &str, about: &str) -> egui::Response {
     response
 }
 
-fn about_card(ui: &mut Ui) -> bool {
+fn about_card(ui: &mut Ui, fresh: bool) -> bool {
     let tokens = ui.tokens();
-    let close = header(ui, "About Plumb", |_| {});
+    let close = header(ui, "About Plumb", fresh, |_| {});
     ui.label(format!("Version {}", env!("CARGO_PKG_VERSION")));
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     ui.label(format!("{} {}, {threads} threads", std::env::consts::OS, std::env::consts::ARCH));
@@ -223,13 +185,4 @@ fn about_card(ui: &mut Ui) -> bool {
     let licences = "Plumb: MIT or Apache-2.0. Inter and JetBrains Mono: SIL Open Font License 1.1. Icons: Lucide, ISC.";
     ui.label(RichText::new(licences).small().color(tokens.text_weak));
     close
-}
-
-fn expand_home(path: &str) -> std::path::PathBuf {
-    if let Some(rest) = path.strip_prefix("~/")
-        && let Some(dirs) = directories::BaseDirs::new()
-    {
-        return dirs.home_dir().join(rest);
-    }
-    path.into()
 }

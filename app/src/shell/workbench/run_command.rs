@@ -5,7 +5,7 @@ use egui::{Context, ViewportCommand};
 use super::{Popover, Workbench};
 use crate::shell::commands::{self as c, CommandId};
 use crate::shell::dialogs::DialogPurpose;
-use crate::shell::layout::SETTINGS;
+use crate::shell::layout::{Layout, SETTINGS};
 use crate::shell::settings::{Settings, ThemeChoice};
 
 /// Ask for any file.
@@ -46,6 +46,7 @@ impl Workbench {
     }
 
     pub(super) fn toggle(&mut self, popover: Popover) {
+        self.forget_question();
         self.popover = if self.popover == Some(popover) { None } else { Some(popover) };
         self.popover_opened = self.popover.is_some();
     }
@@ -57,17 +58,18 @@ impl Workbench {
             c::OPEN => self.toggle(Popover::Open),
             c::PRESETS => self.toggle(Popover::Presets),
             c::SAVE_PRESET => self.contents.shared.dialogs.save(SAVE_PRESET, "experiment.ron"),
+            c::MENUS => self.focus_menus = true,
             c::RUNS => self.show_runs(),
-            c::SETTINGS => self.layout.show(SETTINGS),
+            c::SETTINGS => self.change_tabs(|layout| layout.show(SETTINGS)),
             c::QUIT => ctx.send_viewport_cmd(ViewportCommand::Close),
             c::PALETTE | c::PALETTE_K => self.palette.toggle(),
             c::JOBS => self.toggle(Popover::Jobs),
             c::NOTICES => self.toggle(Popover::Notices),
-            c::NEXT_TAB => self.layout.next_tab(),
-            c::NEXT_ROW => self.layout.next_row(),
+            c::NEXT_TAB => self.change_tabs(Layout::next_tab),
+            c::NEXT_ROW => self.change_tabs(Layout::next_row),
             c::CLOSE_TAB => {
                 let active = self.layout.active.clone();
-                self.layout.close(&active);
+                self.change_tabs(|layout| layout.close(&active));
             }
             c::SPLIT_RIGHT => self.layout.split(false),
             c::SPLIT_DOWN => self.layout.split(true),
@@ -108,6 +110,12 @@ impl Workbench {
                 }
             }
         }
+    }
+
+    /// Change the tabs; the one in front afterwards gets the keyboard.
+    pub(super) fn change_tabs(&mut self, change: impl FnOnce(&mut Layout)) {
+        change(&mut self.layout);
+        self.focus_tab = true;
     }
 
     fn zoom(&mut self, scale: f32) {

@@ -11,6 +11,8 @@ use crate::widgets::status;
 struct View<'a> {
     contents: &'a mut Contents,
     active: &'a mut String,
+    /// The tab in front gets the keyboard.
+    focus: &'a mut bool,
     tokens: &'static Tokens,
 }
 
@@ -23,7 +25,8 @@ impl Workbench {
             }
             return;
         }
-        let mut view = View { contents: &mut self.contents, active: &mut self.layout.active, tokens };
+        let (contents, active, focus) = (&mut self.contents, &mut self.layout.active, &mut self.focus_tab);
+        let mut view = View { contents, active, focus, tokens };
         self.layout.tree.ui(&mut view, ui);
     }
 
@@ -84,17 +87,12 @@ impl Behavior<Pane> for View<'_> {
         }
         let in_front = matches!(tiles.get_pane(&tile), Some(pane) if pane.0 == *self.active);
         let painter = response.ctx.layer_painter(response.layer_id).with_clip_rect(response.rect);
+        if in_front && std::mem::take(self.focus) {
+            response.request_focus();
+        }
         if in_front {
             let line = response.rect.with_max_y(response.rect.top() + 2.0);
             painter.rect_filled(line, 0.0, self.tokens.accent);
-        }
-        if response.has_focus() {
-            painter.rect_stroke(
-                response.rect.shrink(2.0),
-                2.0,
-                Stroke::new(1.0, self.tokens.accent),
-                egui::StrokeKind::Inside,
-            );
         }
         response
     }
