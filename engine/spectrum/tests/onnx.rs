@@ -85,12 +85,11 @@ fn layer(nodes: &[Vec<u8>], lists: &[Vec<u8>], weight: &[usize], input: &[usize]
 fn source(at: isize, n: usize, mode: PaddingMode) -> Option<usize> {
     let n = n as isize;
     let inside = match mode {
-        PaddingMode::Zeros => at,
         PaddingMode::Circular => (at + n) % n,
         PaddingMode::Replicate => at.clamp(0, n - 1),
         PaddingMode::Reflect if at < 0 => -at,
         PaddingMode::Reflect if at >= n => 2 * (n - 1) - at,
-        PaddingMode::Reflect => at,
+        PaddingMode::Zeros | PaddingMode::Reflect => at,
     };
     (0..n).contains(&inside).then_some(inside as usize)
 }
