@@ -9,7 +9,7 @@ use plumb_core::source::Cache;
 use plumb_nn::device::DeviceChoice;
 use plumb_steer::experiment::{SAE_EVAL, SAE_INDEX, SAE_TRAIN};
 use plumb_steer::quality::Quality;
-use plumb_steer::sae_job::{EncodeJob, SaeEvalJob, SaeIndexJob, SaeTrainJob};
+use plumb_steer::sae_job::{EncodeJob, SaeEvalJob, SaeIndexJob, SaeTrainJob, Trained};
 use plumb_steer::sae_spec::{SaeEvalSpec, SaeIndexSpec, SaeTrainSpec};
 use serde::de::DeserializeOwned;
 
@@ -78,11 +78,9 @@ pub fn run(command: Command, cache: &Cache) -> Result<()> {
             if arguments.json {
                 return print_json(&saes);
             }
-            let mut text = String::new();
-            for one in &saes {
-                text += &format!("{}: {} features\n{}", one.folder.display(), one.features, lines(&one.quality));
-            }
-            print_text(&text)
+            let of =
+                |one: &Trained| format!("{}: {} features\n{}", one.folder.display(), one.features, lines(&one.quality));
+            print_text(&saes.iter().map(of).collect::<Vec<_>>().concat())
         }
         Command::Eval(arguments) => {
             let spec: SaeEvalSpec = arguments.load(SAE_EVAL)?;

@@ -57,6 +57,9 @@ pub struct CorpusSpec {
     pub format: Format,
     /// Leave out what social media put around a text: addresses, @names, marks of repetition (see [`plain`]).
     pub tidy: bool,
+    /// (i, n): only every n-th text, from text i on, counted from 0; so that two experiments can share a file without
+    /// sharing a text.
+    pub part: Option<(usize, usize)>,
     /// At most so many tokens, drawn evenly; 0 for all.
     pub tokens: usize,
     /// At most so many windows of one text; 0 for all.
@@ -78,6 +81,9 @@ impl CorpusSpec {
                 }
             };
             self.split(&text, &file, &mut texts)?;
+        }
+        if let Some((first, step)) = self.part {
+            texts = texts.into_iter().skip(first).step_by(step.max(1)).collect();
         }
         if self.tidy {
             for text in &mut texts {
@@ -297,6 +303,11 @@ mod tests {
         assert_eq!(read(Format::Lines, text, true).unwrap(), ["You & me \u{1f602} &notanentityatall"]);
         assert_eq!(read(Format::Lines, b"ab\xffcd", false).unwrap(), ["ab\u{fffd}cd"]);
         assert!(read(Format::Lines, b"\n\n", false).is_err());
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("corpus");
+        std::fs::write(&source, "0\n1\n2\n3\n4").unwrap();
+        let odd = CorpusSpec { source, part: Some((1, 2)), ..CorpusSpec::default() };
+        assert_eq!(odd.texts(&Ctl::new(0)).unwrap(), ["1", "3"]);
     }
 
     #[test]

@@ -223,3 +223,22 @@ impl ExperimentJob {
         Ok((folder.path, found))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_understood() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../presets/steer");
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let found = Experiment::load(&path).unwrap_or_else(|error| panic!("{error}"));
+            let experiment = found.unwrap_or_else(|| panic!("{} belongs to another method", path.display()));
+            assert!(!experiment.title().is_empty(), "{}", path.display());
+            count += 1;
+        }
+        assert!(count >= 8, "{count}");
+    }
+}
