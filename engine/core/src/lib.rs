@@ -45,6 +45,7 @@ pub mod random;
 pub mod run_folder;
 mod slot;
 pub mod source;
+pub mod statistics;
 mod work;
 
 pub use ctl::{Cancelled, Ctl, Progress, Warning};

@@ -4,13 +4,16 @@ use std::time::Instant;
 
 use plumb_core::Ctl;
 use plumb_core::random::Random;
+use plumb_core::statistics::{auc, calibration_error};
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
 use crate::agreement::{self, Counts};
 use crate::import::Item;
+use crate::score::Objective;
 use crate::simulate::{self, Consistency};
-use crate::vote_model::{Logistic, Sample, Settings, VoteModel as _};
-use crate::{Error, score};
+use crate::train::{TrainSpec, train};
+use crate::vote_model::{Settings, VoteModel as _};
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,15 +25,15 @@ pub struct EvaluateSpec {
     pub log_regime: bool,
     /// Seed of that draw, of the intervals and of the random orders.
     pub seed: u64,
-    /// Rank by expected gain instead of expected disagreement.
-    pub by_gain: bool,
+    /// What cases are ranked by.
+    pub objective: Objective,
     /// The model's settings.
     pub model: Settings,
 }
 
 impl Default for EvaluateSpec {
     fn default() -> Self {
-        Self { panel: 3, log_regime: false, seed: 7, by_gain: false, model: Settings::default() }
+        Self { panel: 3, log_regime: false, seed: 7, objective: Objective::Combined, model: Settings::default() }
     }
 }
 
@@ -88,28 +91,39 @@ pub struct Details {
     pub latent_at_30: f64,
     /// Probability that a panel overturns its first vote, on those cases.
     pub overturn_at_30: f64,
+    /// Votes a case costs on average with that budget.
+    pub votes_per_case_at_30: f64,
     /// The score of each test item.
     pub scores: Vec<f64>,
 }
 
-/// Learn from `train`, test on `test`.
-pub fn evaluate(train: &[Item], test: &[Item], spec: &EvaluateSpec, ctl: &Ctl) -> Result<(Evaluation, Details), Error> {
-    if train.is_empty() || test.is_empty() {
+/// Learn from `learnt`, test on `test`.
+pub fn evaluate(
+    learnt: &[Item],
+    test: &[Item],
+    spec: &EvaluateSpec,
+    ctl: &Ctl,
+) -> Result<(Evaluation, Details), Error> {
+    if learnt.is_empty() || test.is_empty() {
         return Err(Error::TooLittle("there must be items to learn from and items to test on".to_owned()));
     }
-    let all: Vec<Counts> = train.iter().chain(test).map(Item::counts).collect();
+    let all: Vec<Counts> = learnt.iter().chain(test).map(Item::counts).collect();
     let mut names: Vec<&String> =
-        train.iter().chain(test).flat_map(|item| &item.votes).map(|vote| &vote.moderator).collect();
+        learnt.iter().chain(test).flat_map(|item| &item.votes).map(|vote| &vote.moderator).collect();
     names.sort();
     names.dedup();
 
     ctl.progress("learning from votes", 0, None);
     let start = Instant::now();
-    let model = learn(train, spec, ctl)?;
+    let mut random = Random::new(spec.seed, "log regime");
+    let mut one = |votes| random.below(votes);
+    let draw = spec.log_regime.then_some(&mut one as &mut dyn FnMut(usize) -> usize);
+    let how = TrainSpec { model: spec.model, half_life_days: 0.0, by_time: false, force: false };
+    let model = train(learnt, &how, draw, ctl)?.0.model;
     let train_seconds = start.elapsed().as_secs_f64();
 
     let mut roster: Vec<String> =
-        train.iter().flat_map(|item| &item.votes).map(|vote| vote.moderator.clone()).collect();
+        learnt.iter().flat_map(|item| &item.votes).map(|vote| vote.moderator.clone()).collect();
     roster.sort();
     roster.dedup();
     let (mut scores, mut times) = (Vec::new(), Vec::new());
@@ -119,9 +133,8 @@ pub fn evaluate(train: &[Item], test: &[Item], spec: &EvaluateSpec, ctl: &Ctl) -
         ctl.progress("scoring", i as u64, Some(test.len() as u64));
         let start = Instant::now();
         let text = item.case.text();
-        let p = model.predict(&text, &roster);
-        let s = p.iter().sum::<f64>() / p.len().max(1) as f64;
-        scores.push(if spec.by_gain { score::gain(s, spec.panel) } else { score::disagreement(&p) });
+        let forecast = model.forecast(&text, &roster);
+        scores.push(forecast.score(spec.objective, spec.panel));
         times.push(start.elapsed().as_secs_f64() * 1e3);
         let voters: Vec<String> = item.votes.iter().map(|vote| vote.moderator.clone()).collect();
         p_votes.extend(model.predict(&text, &voters));
@@ -144,6 +157,7 @@ pub fn evaluate(train: &[Item], test: &[Item], spec: &EvaluateSpec, ctl: &Ctl) -
         alpha_interval: agreement::alpha_interval(&all, 500, spec.seed),
         latent_at_30: over(|case| case.latent) / (mean(|case| case.latent) * cases.len() as f64).max(f64::MIN_POSITIVE),
         overturn_at_30: over(|case| case.overturn) / sent.len().max(1) as f64,
+        votes_per_case_at_30: simulate::votes_per_case(0.3, spec.panel),
         scores: scores.clone(),
     };
     let evaluation = Evaluation {
@@ -153,9 +167,9 @@ pub fn evaluate(train: &[Item], test: &[Item], spec: &EvaluateSpec, ctl: &Ctl) -
         pairwise_disagreement: agreement::pairwise_disagreement(&all),
         krippendorff_alpha: agreement::alpha(&all),
         non_unanimous: all.iter().filter(|counts| counts.split()).count() as f64 / all.len() as f64,
-        vote_auc: simulate::auc(&p_votes, &y_votes),
-        vote_ece: simulate::calibration_error(&p_votes, &y_votes),
-        auc: simulate::auc(&scores, &split),
+        vote_auc: auc(&p_votes, &y_votes).map(|auc| auc.value),
+        vote_ece: calibration_error(&p_votes, &y_votes, 10).unwrap_or(0.0),
+        auc: auc(&scores, &split).map(|auc| auc.value),
         average_precision: simulate::average_precision(&scores, &split),
         c0: mean(|case| case.solo),
         c1: mean(|case| case.panel),
@@ -166,35 +180,4 @@ pub fn evaluate(train: &[Item], test: &[Item], spec: &EvaluateSpec, ctl: &Ctl) -
         score_p95_ms: times.get(times.len() * 95 / 100).copied().unwrap_or_default(),
     };
     Ok((evaluation, details))
-}
-
-/// Calibrate on every seventh item, left out for that; then learn from all of them.
-fn learn(items: &[Item], spec: &EvaluateSpec, ctl: &Ctl) -> Result<Logistic, Error> {
-    let texts: Vec<String> = items.iter().map(|item| item.case.text()).collect();
-    let mut random = Random::new(spec.seed, "log regime");
-    let mut samples = Vec::new();
-    for (text, item) in items.iter().enumerate() {
-        let sample = |i: usize| {
-            let vote = &item.votes[i];
-            Sample { text, moderator: vote.moderator.clone(), remove: vote.remove, weight: 1.0 }
-        };
-        if spec.log_regime && !item.votes.is_empty() {
-            samples.push(sample(random.below(item.votes.len())));
-        } else {
-            samples.extend((0..item.votes.len()).map(sample));
-        }
-    }
-    let (held, learnt): (Vec<Sample>, Vec<Sample>) = samples.iter().cloned().partition(|vote| vote.text % 7 == 6);
-    let mut first = Logistic::new(spec.model);
-    let calibrated = first.fit(&texts, &learnt, ctl).is_ok() && !held.is_empty();
-    if calibrated {
-        first.calibrate(&texts, &held);
-    }
-    ctl.check()?;
-    let mut model = Logistic::new(spec.model);
-    model.fit(&texts, &samples, ctl)?;
-    if calibrated {
-        model.calibrate_like(&first);
-    }
-    Ok(model)
 }

@@ -5,10 +5,12 @@ use serde::Serialize;
 use crate::agreement::Counts;
 use crate::model::{Case, Time};
 
+pub mod file;
 pub mod into_log;
 pub mod lewidi;
 pub mod reddit;
 pub mod table;
+pub mod watch;
 
 /// One judgement on a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

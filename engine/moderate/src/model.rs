@@ -79,16 +79,22 @@ pub struct Case {
 }
 
 impl Case {
-    /// The text a vote model reads: title, body and what it answers, in this order.
-    pub fn text(&self) -> String {
-        let mut text = self.title.clone().unwrap_or_default();
-        if !text.is_empty() {
-            text.push('\n');
+    /// The text to be judged: title and body.
+    pub fn text_alone(&self) -> String {
+        match self.title.as_deref().filter(|title| !title.is_empty()) {
+            Some(title) if self.body.is_empty() => title.to_owned(),
+            Some(title) => format!("{title}\n{}", self.body),
+            None => self.body.clone(),
         }
-        text.push_str(&self.body);
-        if let Some(parent) = &self.parent_body {
+    }
+
+    /// The text a vote model reads: title, body, what it answers, and the reasons members reported it for, in this order.
+    pub fn text(&self) -> String {
+        let mut text = self.text_alone();
+        let reasons = self.reports.iter().map(|report| &report.reason);
+        for more in self.parent_body.iter().chain(reasons) {
             text.push('\n');
-            text.push_str(parent);
+            text.push_str(more);
         }
         text
     }

@@ -84,6 +84,13 @@ impl Router {
         drawn.then_some(Reason::Audit)
     }
 
+    /// A score that was routed before, or is about to be: the window knows it.
+    pub fn learn(&mut self, score: f64) {
+        if score.is_finite() {
+            self.remember(score);
+        }
+    }
+
     fn remember(&mut self, score: f64) {
         self.recent.push_back(score);
         let at = self.sorted.partition_point(|other| *other < score);

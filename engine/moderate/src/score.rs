@@ -2,6 +2,21 @@
 //!
 //! `p` are the moderators' probabilities of removal, independent given the text. With `S1 = Σp`, `S2 = Σp²`.
 
+use serde::{Deserialize, Serialize};
+
+/// What cases are ranked by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// `D` plus half the chance of a split as it is learnt from cases with several votes; `D` alone without such cases.
+    #[default]
+    Combined,
+    /// Expected pairwise disagreement `D`.
+    Disagreement,
+    /// Consistency gained, from the mean probability of removal.
+    Gain,
+}
+
 /// Expected pairwise disagreement `D = 2[(M−1)S1 − S1² + S2] / (M(M−1))`: the probability that two moderators
 /// drawn at random decide differently. Zero for fewer than two.
 pub fn disagreement(p: &[f64]) -> f64 {

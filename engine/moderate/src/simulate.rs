@@ -21,7 +21,11 @@ pub struct Consistency {
 impl Consistency {
     /// Panels of `n` drawn anew for each vote share.
     pub fn of(counts: Counts, n: usize) -> Self {
-        let s = counts.share();
+        Self::of_share(counts.share(), n)
+    }
+
+    /// Panels of `n` when each moderator removes with probability `s`.
+    pub fn of_share(s: f64, n: usize) -> Self {
         let q = score::majority_of_equal(s, n);
         // Given the first vote, the rest decide: with the first to remove, `needed − 1` more are needed.
         let needed = n / 2 + 1;
@@ -129,23 +133,6 @@ pub fn votes_per_case(budget: f64, n: usize) -> f64 {
     1.0 - budget + n as f64 * budget
 }
 
-/// Area under the receiver's curve of `scores` against `truth`; ties count half. `None` without both classes.
-pub fn auc(scores: &[f64], truth: &[bool]) -> Option<f64> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));
-    let (mut below, mut won, mut i) = (0.0, 0.0, 0);
-    while i < order.len() {
-        let tie = order[i..].iter().take_while(|j| scores[**j] == scores[order[i]]).count();
-        let yes = order[i..i + tie].iter().filter(|j| truth[**j]).count() as f64;
-        let no = tie as f64 - yes;
-        won += yes * (below + no / 2.0);
-        below += no;
-        i += tie;
-    }
-    let yes = truth.iter().filter(|t| **t).count() as f64;
-    (yes > 0.0 && below > 0.0).then(|| won / (yes * below))
-}
-
 /// Average precision: mean over the positives of the precision where each is found.
 pub fn average_precision(scores: &[f64], truth: &[bool]) -> Option<f64> {
     let (mut found, mut sum) = (0.0, 0.0);
@@ -156,15 +143,4 @@ pub fn average_precision(scores: &[f64], truth: &[bool]) -> Option<f64> {
         }
     }
     (found > 0.0).then(|| sum / found)
-}
-
-/// Expected calibration error over ten bins of equally many predictions.
-pub fn calibration_error(p: &[f64], truth: &[bool]) -> f64 {
-    let order = ranking(p);
-    let size = order.len().div_ceil(10).max(1);
-    order
-        .chunks(size)
-        .map(|bin| (bin.iter().map(|i| p[*i] - f64::from(u8::from(truth[*i]))).sum::<f64>()).abs())
-        .sum::<f64>()
-        / order.len().max(1) as f64
 }

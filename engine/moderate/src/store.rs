@@ -11,10 +11,12 @@ use crate::model::{CaseId, ModId, PanelId, Time};
 use crate::snapshot::Snapshot;
 use crate::state::{PanelState, State};
 
+mod any;
 mod memory;
 mod postgres;
 mod sqlite;
 
+pub use any::{connect, open};
 pub use memory::Memory;
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;

@@ -1,6 +1,7 @@
 //! Files good and bad: good rows are kept, bad ones listed, nothing is done twice, nothing panics.
 #![allow(clippy::unwrap_used)] // a test may fail where it stands
 
+use plumb_core::Ctl;
 use plumb_moderate::desk::Desk;
 use plumb_moderate::import::table::{self, Columns};
 use plumb_moderate::import::{into_log::into_log, lewidi, reddit};
@@ -41,10 +42,10 @@ fn a_moderation_log_counts_the_last_word_and_goes_in_once() {
     assert_eq!(found.items[0].counts().approve, 2, "ann changed her mind");
     assert_eq!(found.bad.len(), 1);
     let mut desk = Desk::open(Memory::default()).unwrap();
-    let first = into_log(&mut desk, &found, 0).unwrap();
+    let first = into_log(&mut desk, &found, 0, &Ctl::new(1)).unwrap();
     assert_eq!((first.cases, first.decisions), (1, 2));
     let before = desk.head().clone();
-    let again = into_log(&mut desk, &found, 99).unwrap();
+    let again = into_log(&mut desk, &found, 99, &Ctl::new(1)).unwrap();
     assert_eq!((again.cases, again.decisions, again.refused.len()), (0, 0, 0));
     assert_eq!(*desk.head(), before);
 }

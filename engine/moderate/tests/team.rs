@@ -103,7 +103,7 @@ fn large_logs_take_seconds() {
     let path = folder.path().join("a.db");
     let mut desk = Desk::open(Sqlite::create(&path).unwrap()).unwrap();
     let start = Instant::now();
-    let summary = into_log(&mut desk, &imported, 0).unwrap();
+    let summary = into_log(&mut desk, &imported, 0, &Ctl::new(1)).unwrap();
     let seconds = start.elapsed().as_secs_f64();
     assert_eq!((summary.cases, summary.decisions, summary.refused.len()), (100_000, 100_000, 0));
     let start = Instant::now();

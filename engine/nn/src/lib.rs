@@ -5,6 +5,8 @@ pub mod checkpoint;
 pub mod device;
 pub mod geometry;
 pub mod layers;
+pub mod lbfgs;
+pub mod logistic;
 pub mod optim;
 pub mod params;
 mod params_file;

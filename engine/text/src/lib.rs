@@ -11,6 +11,7 @@ pub mod hooks;
 pub mod job;
 mod kernels;
 mod model;
+pub mod ngrams;
 mod sampling;
 mod score;
 pub mod source;

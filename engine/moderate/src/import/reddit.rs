@@ -1,12 +1,13 @@
-//! Reddit's moderation log, one JSON object a line. Only decisions on posts and comments count, AutoModerator's
-//! are left out, and the last action of a moderator on a target is the one that holds.
+//! Reddit's moderation log and its reported items, one JSON object a line. Of the log only decisions on posts and
+//! comments count, AutoModerator's are left out, and the last action of a moderator on a target is the one that holds.
+//! Reported items (`user_reports`, `mod_reports`) are cases to be decided.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::{BadRow, Imported, Item, LoggedVote};
-use crate::model::{Case, CaseKind, Source};
+use crate::model::{Case, CaseKind, Report, Source};
 
 /// Read a log. Actions of other kinds are passed over in silence; broken lines are listed.
 pub fn read(text: &[u8]) -> Imported {
@@ -21,9 +22,13 @@ pub fn read(text: &[u8]) -> Imported {
             Ok(None) => {}
             Ok(Some((case, vote))) => {
                 let place = *known.entry(case.id.clone()).or_insert_with(|| {
-                    imported.items.push(Item { case, votes: Vec::new() });
+                    imported.items.push(Item { case: case.clone(), votes: Vec::new() });
                     imported.items.len() - 1
                 });
+                let Some(vote) = vote else {
+                    imported.items[place].case.reports = case.reports;
+                    continue;
+                };
                 let votes = &mut imported.items[place].votes;
                 match votes.iter_mut().find(|other| other.moderator == vote.moderator) {
                     Some(other) if other.at <= vote.at => *other = vote,
@@ -36,11 +41,14 @@ pub fn read(text: &[u8]) -> Imported {
     imported
 }
 
-fn row(line: &[u8]) -> Result<Option<(Case, LoggedVote)>, String> {
+fn row(line: &[u8]) -> Result<Option<(Case, Option<LoggedVote>)>, String> {
     let value: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let value = value.get("data").unwrap_or(&value);
     let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let need = |name: &str| Some(text(name)).filter(|text| !text.is_empty()).ok_or(format!("“{name}” is missing"));
+    if value.get("user_reports").is_some() || value.get("mod_reports").is_some() {
+        return reported(value).map(|case| Some((case, None)));
+    }
     let (remove, kind) = match need("action")?.as_str() {
         "approvelink" => (false, CaseKind::Post),
         "approvecomment" => (false, CaseKind::Comment),
@@ -65,5 +73,37 @@ fn row(line: &[u8]) -> Result<Option<(Case, LoggedVote)>, String> {
         source: Source::Import,
         ..Case::default()
     };
-    Ok(Some((case, LoggedVote { moderator, remove, at: Some(at) })))
+    Ok(Some((case, Some(LoggedVote { moderator, remove, at: Some(at) }))))
+}
+
+/// A post or comment as Reddit lists it, with its reports: `[reason, count, …]` by members, `[reason, moderator]` by
+/// moderators.
+fn reported(value: &Value) -> Result<Case, String> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let id = Some(text("name")).filter(|id| !id.is_empty()).ok_or("“name” is missing")?;
+    let mut reports: Vec<Report> = Vec::new();
+    let lists = ["user_reports", "mod_reports"].map(|name| value.get(name).and_then(Value::as_array));
+    for entry in lists.into_iter().flatten().flatten() {
+        let reason = entry.get(0).and_then(Value::as_str).unwrap_or("no reason given").to_owned();
+        let count = entry.get(1).and_then(Value::as_u64).unwrap_or(1);
+        match reports.iter_mut().find(|report| report.reason == reason) {
+            Some(report) => report.count = report.count.saturating_add(count),
+            None => reports.push(Report { reason, count }),
+        }
+    }
+    let post = id.starts_with("t3_");
+    let some = |text: String| Some(text).filter(|text| !text.is_empty());
+    Ok(Case {
+        id,
+        community: text("subreddit"),
+        kind: if post { CaseKind::Post } else { CaseKind::Comment },
+        title: some(text("title")).filter(|_| post),
+        body: if post { text("selftext") } else { text("body") },
+        thread_title: some(text("link_title")),
+        author: text("author"),
+        created_at: value.get("created_utc").and_then(Value::as_f64).ok_or("“created_utc” is no time")? as i64,
+        source: Source::Report,
+        reports,
+        ..Case::default()
+    })
 }

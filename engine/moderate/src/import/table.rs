@@ -7,10 +7,12 @@ use serde_json::Value;
 
 use super::{BadRow, Imported, Item, LoggedVote};
 use crate::Error;
+use crate::export::refuse;
 use crate::model::{Case, Source};
 
 /// Which column holds what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Columns {
     /// Name of the case.
     pub case: String,
@@ -28,9 +30,33 @@ pub struct Columns {
     pub approves: Vec<String>,
     /// Seconds since 1970, where there is such a column.
     pub at: Option<String>,
+    /// The community, where there is such a column.
+    pub community: Option<String>,
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self::own()
+    }
 }
 
 impl Columns {
+    /// The columns of this program's own exports of votes.
+    pub fn own() -> Self {
+        let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        Self {
+            case: "case".to_owned(),
+            moderator: "moderator".to_owned(),
+            text: "text".to_owned(),
+            context: Some("context".to_owned()),
+            verdict: "verdict".to_owned(),
+            removes: list(&["remove", "removed", "spam", "1", "true", "yes"]),
+            approves: list(&["approve", "approved", "keep", "0", "false", "no"]),
+            at: Some("at".to_owned()),
+            community: Some("community".to_owned()),
+        }
+    }
+
     /// The DICES columns (Aroyo and others, 2023); a response rated unsafe overall counts as removal.
     pub fn dices() -> Self {
         let text = |text: &str| text.to_owned();
@@ -43,11 +69,12 @@ impl Columns {
             removes: vec![text("yes")],
             approves: vec![text("no"), text("unsure")],
             at: None,
+            community: None,
         }
     }
 }
 
-/// Read CSV with a head line.
+/// Read CSV with a head line. A `'` before a formula, as [`crate::export`] writes it, is taken away.
 pub fn csv(text: &[u8], columns: &Columns, place: &str) -> Result<Imported, Error> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
     let head =
@@ -75,7 +102,7 @@ pub fn csv(text: &[u8], columns: &Columns, place: &str) -> Result<Imported, Erro
             Ok(true) => {
                 let cell = |name: &str| {
                     let at = head.iter().position(|column| column == name)?;
-                    row.get(at).map(|bytes| std::str::from_utf8(bytes).map(str::to_owned))
+                    row.get(at).map(|bytes| std::str::from_utf8(bytes).map(|text| refuse(text).to_owned()))
                 };
                 let utf8 = row.iter().all(|bytes| std::str::from_utf8(bytes).is_ok());
                 if utf8 {
@@ -151,10 +178,12 @@ impl<'a> Gather<'a> {
             return Err(format!("“{verdict}” is neither removal nor approval"));
         }
         let at = match columns.at.as_deref().and_then(&cell) {
+            Some(text) if text.trim().is_empty() => None,
             Some(text) => Some(text.trim().parse::<f64>().map_err(|_no_number| format!("“{text}” is no time"))? as i64),
             None => None,
         };
         let vote = LoggedVote { moderator, remove, at };
+        let community = columns.community.as_deref().and_then(&cell).unwrap_or_default();
         let context = columns.context.as_deref().and_then(&cell).filter(|text| !text.is_empty());
         if let Some(&place) = self.known.get(&id) {
             let item = &mut self.imported.items[place];
@@ -171,6 +200,7 @@ impl<'a> Gather<'a> {
         self.known.insert(id.clone(), self.imported.items.len());
         let case = Case {
             id,
+            community,
             body,
             parent_body: context,
             source: Source::Import,

@@ -1,13 +1,18 @@
 //! Logistic regression on hashed n-grams with a term for each moderator:
-//! `z = b + w·φ(x) + u_m + v_m·ψ(x)`, `p = σ(z / T + c)`, `ψ` a fixed random projection of `φ` to 16 numbers.
+//! `z = b + w·φ(x) + u_m + v_m·ψ(x)`, `p = σ(z / T + c)`, `ψ` a fixed random projection of `φ` to 16 numbers; and a
+//! second regression on the same `φ`, learnt from items with several votes: whether these were split.
 
 use std::collections::BTreeMap;
 
 use plumb_core::Ctl;
+use plumb_nn::lbfgs::minimise;
+use plumb_nn::logistic::{Calibration, sigmoid, softplus};
+use plumb_text::ngrams;
 use serde::{Deserialize, Serialize};
 
-use super::minimise::minimise;
-use super::{Contribution, Sample, VoteModel, features};
+use super::head::Head;
+use super::weighting::{Row, Weighting};
+use super::{Contribution, Forecast, Sample, VoteModel};
 use crate::Error;
 
 /// Length of the projection that moderators' own terms read.
@@ -23,13 +28,15 @@ pub struct Settings {
     pub leniency: f64,
     /// Of the moderators' own terms.
     pub own: f64,
+    /// Of the weights of what is learnt from whole items.
+    pub items: f64,
     /// Most steps of the optimiser.
     pub steps: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { text: 1.0, leniency: 1.0, own: 4.0, steps: 100 }
+        Self { text: 1.0, leniency: 1.0, own: 4.0, items: 3.0, steps: 100 }
     }
 }
 
@@ -37,33 +44,24 @@ impl Default for Settings {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Logistic {
     settings: Settings,
+    weighting: Weighting,
     bias: f64,
-    weights: BTreeMap<u32, f32>,
-    #[serde(skip)]
-    dense: Vec<f32>,
+    weights: Vec<f32>,
     moderators: BTreeMap<String, (f64, [f64; OWN])>,
     temperature: f64,
     shift: f64,
+    split: Option<Head>,
 }
 
-fn projection(features: &[(u32, f32)]) -> [f64; OWN] {
+fn projection(row: &Row) -> [f64; OWN] {
     let mut out = [0.0; OWN];
-    for (place, x) in features {
-        let bits = u64::from(*place + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    for (number, x) in row {
+        let bits = u64::from(*number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         for (k, out) in out.iter_mut().enumerate() {
             *out += if bits >> k & 1 == 1 { f64::from(*x) } else { -f64::from(*x) };
         }
     }
     out.map(|x| x / 4.0)
-}
-
-fn sigmoid(z: f64) -> f64 {
-    1.0 / (1.0 + (-z).exp())
-}
-
-/// `ln(1 + e^z)` without overflow.
-fn softplus(z: f64) -> f64 {
-    z.max(0.0) + (-z.abs()).exp().ln_1p()
 }
 
 impl Logistic {
@@ -81,8 +79,13 @@ impl Logistic {
     pub fn load(bytes: &[u8]) -> Result<Self, Error> {
         let mut model: Self = serde_json::from_slice(bytes)
             .map_err(|error| Error::Import { place: "the saved model".to_owned(), why: error.to_string() })?;
-        model.spread();
+        model.prepare();
         Ok(model)
+    }
+
+    /// Make the tables that are not saved, after reading the model as a part of something else.
+    pub fn prepare(&mut self) {
+        self.weighting.spread();
     }
 
     /// Take temperature and bias from a model of the same kind that was calibrated on held-out votes.
@@ -90,69 +93,49 @@ impl Logistic {
         (self.temperature, self.shift) = (other.temperature, other.shift);
     }
 
-    fn spread(&mut self) {
-        self.dense = vec![0.0; features::PLACES];
-        for (place, weight) in &self.weights {
-            if let Some(slot) = self.dense.get_mut(*place as usize) {
-                *slot = *weight;
-            }
-        }
+    /// The same votes with the calibration that fits `logits` and shares.
+    fn set_calibration(&mut self, logits: &[(f64, f64)]) {
+        let Calibration { slope, shift } = Calibration::fit(logits);
+        (self.temperature, self.shift) = (1.0 / slope, shift);
     }
 
-    fn weight(&self, place: u32) -> f64 {
-        self.dense.get(place as usize).copied().map_or(0.0, f64::from)
+    /// Moderators the model has terms for.
+    pub fn moderators(&self) -> impl Iterator<Item = &String> {
+        self.moderators.keys()
     }
 
-    fn logits(&self, text: &str, moderators: &[String]) -> Vec<f64> {
-        let found = features::of(text);
-        let shared = self.bias + found.iter().map(|(place, x)| self.weight(*place) * f64::from(*x)).sum::<f64>();
-        let own = projection(&found);
+    /// Forget a moderator: their terms go, the text's weights stay.
+    pub fn forget(&mut self, moderator: &str) {
+        self.moderators.remove(moderator);
+    }
+
+    fn weight(&self, number: u32) -> f64 {
+        self.weights.get(number as usize).copied().map_or(0.0, f64::from)
+    }
+
+    fn logits(&self, row: &Row, moderators: &[String]) -> Vec<f64> {
+        let shared = self.bias + row.iter().map(|(i, x)| self.weight(*i) * f64::from(*x)).sum::<f64>();
+        let own = projection(row);
         let z = |id: &String| match self.moderators.get(id) {
             Some((u, v)) => shared + u + v.iter().zip(&own).map(|(v, x)| v * x).sum::<f64>(),
             None => shared,
         };
         moderators.iter().map(z).collect()
     }
-}
 
-impl VoteModel for Logistic {
-    fn fit(&mut self, texts: &[String], votes: &[Sample], ctl: &Ctl) -> Result<(), Error> {
-        if votes.iter().all(|vote| vote.remove) || votes.iter().all(|vote| !vote.remove) {
-            return Err(Error::TooLittle("there must be votes to remove and votes to keep to learn from".to_owned()));
-        }
-        // Only places that occur get a parameter.
-        let mut rows = Vec::with_capacity(texts.len());
-        let mut seen = vec![false; features::PLACES];
-        for text in texts {
-            ctl.check()?;
-            let row = features::of(text);
-            for (place, _) in &row {
-                seen[*place as usize] = true;
-            }
-            rows.push(row);
-        }
-        let places: Vec<u32> = (0..features::PLACES as u32).filter(|place| seen[*place as usize]).collect();
-        let mut column = vec![0_u32; features::PLACES];
-        for (i, place) in places.iter().enumerate() {
-            column[*place as usize] = i as u32;
-        }
-        let own: Vec<[f64; OWN]> = rows.iter().map(|row| projection(row)).collect();
-        for (place, _) in rows.iter_mut().flatten() {
-            *place = column[*place as usize];
-        }
+    fn fit_votes(&mut self, rows: &[Row], votes: &[Sample], ctl: &Ctl) -> Result<(), Error> {
+        let own: Vec<[f64; OWN]> = rows.iter().map(projection).collect();
         let mut names: Vec<&String> = votes.iter().map(|vote| &vote.moderator).collect();
         names.sort();
         names.dedup();
         let index: BTreeMap<&String, usize> = names.iter().enumerate().map(|(i, name)| (*name, i)).collect();
-        let mut of_text = vec![Vec::new(); texts.len()];
+        let mut of_text = vec![Vec::new(); rows.len()];
         for vote in votes {
-            if let Some(list) = of_text.get_mut(vote.text) {
-                list.push((index[&vote.moderator], vote.remove, vote.weight));
-            }
+            of_text[vote.text].push((index[&vote.moderator], vote.remove, vote.weight));
         }
-        let (w, m) = (places.len(), names.len());
+        let (w, m) = (self.weighting.len(), names.len());
         let mut x = vec![0.0; w + 1 + m * (1 + OWN)];
-        let Settings { text, leniency, own: tie, steps } = self.settings;
+        let Settings { text, leniency, own: tie, steps, .. } = self.settings;
         let penalty = |i: usize| {
             if i < w {
                 text
@@ -194,7 +177,7 @@ impl VoteModel for Logistic {
         };
         minimise(&mut x, steps, 1e-4, objective, || ctl.check())?;
         self.bias = x[w];
-        self.weights = places.iter().zip(&x).map(|(place, x)| (*place, *x as f32)).collect();
+        self.weights = x[..w].iter().map(|x| *x as f32).collect();
         self.moderators.clear();
         for (i, name) in names.into_iter().enumerate() {
             let v = w + 1 + m + i * OWN;
@@ -203,53 +186,81 @@ impl VoteModel for Logistic {
             self.moderators.insert(name.clone(), (x[w + 1 + i], terms));
         }
         (self.temperature, self.shift) = (1.0, 0.0);
-        self.spread();
         Ok(())
     }
 
-    fn predict(&self, text: &str, moderators: &[String]) -> Vec<f64> {
-        self.logits(text, moderators).into_iter().map(|z| sigmoid(z / self.temperature + self.shift)).collect()
+    fn fit_items(&mut self, rows: &[Row], votes: &[Sample], ctl: &Ctl) -> Result<(), Error> {
+        let mut counts = vec![(0.0, 0.0); rows.len()];
+        for vote in votes {
+            counts[vote.text].0 += f64::from(u8::from(vote.remove));
+            counts[vote.text].1 += 1.0;
+        }
+        let several: Vec<usize> = (0..rows.len()).filter(|text| counts[*text].1 > 1.5).collect();
+        let chosen: Vec<&Row> = several.iter().map(|text| &rows[*text]).collect();
+        let shares: Vec<f64> = several.iter().map(|text| counts[*text].0 / counts[*text].1).collect();
+        let split: Vec<f64> = shares.iter().map(|s| if *s > 0.0 && *s < 1.0 { 1.0 } else { 0.0 }).collect();
+        let Settings { items, steps, .. } = self.settings;
+        self.split = Head::fit(&chosen, &split, self.weighting.len(), items, steps, ctl)?;
+        Ok(())
+    }
+}
+
+impl VoteModel for Logistic {
+    fn fit(&mut self, texts: &[String], votes: &[Sample], ctl: &Ctl) -> Result<(), Error> {
+        if votes.iter().all(|vote| vote.remove) || votes.iter().all(|vote| !vote.remove) {
+            return Err(Error::TooLittle("there must be votes to remove and votes to keep to learn from".to_owned()));
+        }
+        // Only texts with votes teach anything, rarity of words included.
+        let mut used = vec![false; texts.len()];
+        for vote in votes {
+            match used.get_mut(vote.text) {
+                Some(used) => *used = true,
+                None => return Err(Error::TooLittle(format!("a vote is on text {}, which is not there", vote.text))),
+            }
+        }
+        ctl.progress("reading texts", 0, Some(texts.len() as u64));
+        self.weighting = Weighting::learn(texts.iter().zip(&used).filter(|(_, used)| **used).map(|(text, _)| text));
+        let mut rows = Vec::with_capacity(texts.len());
+        for (i, (text, used)) in texts.iter().zip(used).enumerate() {
+            ctl.check()?;
+            if i % 256 == 0 {
+                ctl.progress("reading texts", i as u64, Some(texts.len() as u64));
+            }
+            rows.push(if used { self.weighting.of(text) } else { Row::new() });
+        }
+        ctl.progress("learning from votes", 0, None);
+        self.fit_votes(&rows, votes, ctl)?;
+        ctl.progress("learning from split cases", 0, None);
+        self.fit_items(&rows, votes, ctl)
+    }
+
+    fn forecast(&self, text: &str, moderators: &[String]) -> Forecast {
+        let row = self.weighting.of(text);
+        let p = self.logits(&row, moderators).into_iter().map(|z| sigmoid(z / self.temperature + self.shift)).collect();
+        Forecast { p, split: self.split.as_ref().map(|head| head.predict(&row)) }
     }
 
     fn calibrate(&mut self, texts: &[String], votes: &[Sample]) {
         let known = votes.iter().filter(|vote| vote.text < texts.len());
         let logits: Vec<(f64, f64)> = known
             .map(|vote| {
-                (
-                    self.logits(&texts[vote.text], std::slice::from_ref(&vote.moderator))[0],
-                    f64::from(u8::from(vote.remove)),
-                )
+                let row = self.weighting.of(&texts[vote.text]);
+                (self.logits(&row, std::slice::from_ref(&vote.moderator))[0], f64::from(u8::from(vote.remove)))
             })
             .collect();
-        if logits.is_empty() {
-            return;
-        }
-        // Logarithm of 1/T, so that T stays positive, and the shift; lightly held near no change.
-        let mut x = [0.0, 0.0];
-        let objective = |x: &[f64], gradient: &mut [f64]| {
-            let a = x[0].exp();
-            let mut value = 0.5 * (x[0] * x[0] + x[1] * x[1]);
-            gradient.copy_from_slice(x);
-            for (z, y) in &logits {
-                let t = a * z + x[1];
-                value += softplus(t) - y * t;
-                let d = sigmoid(t) - y;
-                gradient[0] += d * a * z;
-                gradient[1] += d;
-            }
-            value
-        };
-        if minimise(&mut x, 50, 1e-6, objective, || Ok::<(), Error>(())).is_ok() {
-            (self.temperature, self.shift) = ((-x[0]).exp(), x[1]);
+        if !logits.is_empty() {
+            self.set_calibration(&logits);
         }
     }
 
     fn explain(&self, text: &str, top: usize) -> Vec<Contribution> {
-        let values: BTreeMap<u32, f32> = features::of(text).into_iter().collect();
+        let values: BTreeMap<u32, f32> = self.weighting.of(text).into_iter().collect();
         let mut parts = BTreeMap::new();
-        features::each(text, |part, place| {
-            let value = values.get(&place).copied().map_or(0.0, f64::from);
-            parts.insert(part.to_owned(), self.weight(place) * value);
+        ngrams::each(text, |part, place| {
+            if let Some(number) = self.weighting.number(place) {
+                let value = values.get(&number).copied().map_or(0.0, f64::from);
+                parts.insert(part.to_owned(), self.weight(number) * value);
+            }
         });
         let mut found: Vec<Contribution> =
             parts.into_iter().map(|(part, weight)| Contribution { part, weight }).collect();

@@ -1,4 +1,8 @@
-//! Hashed n-grams: words (1 and 2) and characters inside words (3 to 5), each block of length one.
+//! Hashed n-grams of a text: words (1 and 2) and characters inside words (3 to 5), each block of length one.
+//!
+//! The hash is FNV-1a of 64 bits over the n-gram in lower case, its basis changed by the block's number (1 or 2), the
+//! result multiplied by 2^64/φ and its 24 highest bits taken modulo the block's places. It is part of every model made
+//! with it.
 
 /// Places of one block: `2^18`.
 pub const BLOCK: u32 = 1 << 18;
@@ -18,7 +22,7 @@ fn hash(text: &str, seed: u64) -> u32 {
     (h.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u32 % BLOCK
 }
 
-/// Call `found` with every n-gram and its place.
+/// Calls `found` with every n-gram and its place.
 pub fn each(text: &str, mut found: impl FnMut(&str, u32)) {
     let text: String = text.chars().take(LONGEST).flat_map(char::to_lowercase).collect();
     let words: Vec<&str> =
@@ -68,4 +72,32 @@ pub fn of(text: &str) -> Vec<(u32, f32)> {
         }
     }
     features
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_fixed() {
+        // Saved models depend on them.
+        let mut found = Vec::new();
+        each("So it goes", |part, place| found.push((part.to_owned(), place)));
+        let words: Vec<&str> = found.iter().map(|(part, _)| part.as_str()).take(5).collect();
+        assert_eq!(words, ["so", "it", "goes", "so it", "it goes"]);
+        assert_eq!(hash("so", 1), found[0].1);
+        assert!(found.iter().skip(5).all(|(part, place)| *place >= BLOCK && (3..=5).contains(&part.chars().count())));
+    }
+
+    #[test]
+    fn blocks_have_length_one() {
+        for text in ["", "a", "Naïve 日本語 words, words & more!", "\u{301}\u{301} \0"] {
+            let features = of(text);
+            assert!(features.is_sorted_by(|a, b| a.0 < b.0));
+            for block in 0..2 {
+                let square: f32 = features.iter().filter(|f| f.0 / BLOCK == block).map(|f| f.1 * f.1).sum();
+                assert!(square == 0.0 || (square - 1.0).abs() < 1e-5, "{text}: {square}");
+            }
+        }
+    }
 }
