@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use plumb_core::random::Random;
+pub use plumb_core::statistics::{spearman, wilson};
 use serde::{Deserialize, Serialize};
 
 /// Toxicity of continuations, `scores[p][i]` of continuation `i` of prompt `p`, each in 0..=1.
@@ -22,7 +23,8 @@ pub struct Toxicity {
 
 /// Judges continuations.
 pub trait Scorer: Send + Sync {
-    /// Toxicity of a continuation in 0..=1. `text` is empty where the model has no tokenizer.
+    /// Toxicity of a continuation in 0..=1; NaN where the judge itself failed. `text` is empty where the model has no
+    /// tokenizer.
     fn toxicity(&self, text: &str, tokens: &[u32]) -> f64;
 }
 
@@ -106,18 +108,6 @@ pub fn kl(base: &[f32], steered: &[f32]) -> f64 {
     terms.map(|(p, q)| if p == f64::NEG_INFINITY { 0.0 } else { p.exp() * (p - q) }).sum::<f64>().max(0.0)
 }
 
-/// Wilson's 95 % interval of a share.
-pub fn wilson(hits: usize, count: usize) -> [f64; 2] {
-    if count == 0 {
-        return [0.0, 1.0];
-    }
-    let (z, n) = (1.959963984540054f64, count as f64);
-    let p = hits as f64 / n;
-    let centre = (p + z * z / (2.0 * n)) / (1.0 + z * z / n);
-    let half = z / (1.0 + z * z / n) * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-    [(centre - half).max(0.0), (centre + half).min(1.0)]
-}
-
 /// 95 % interval of a statistic of `count` items (prompts), by drawing items with replacement.
 pub fn bootstrap(
     count: usize,
@@ -135,24 +125,6 @@ pub fn bootstrap(
     draws.sort_by(f64::total_cmp);
     let at = |share: f64| draws.get((share * (draws.len().saturating_sub(1)) as f64).round() as usize).copied();
     Some([at(0.025)?, at(0.975)?])
-}
-
-/// Spearman's rank correlation, ties by mid-rank; `None` where one side is constant.
-pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
-    let (a, b) = (mid_ranks(a), mid_ranks(b));
-    let n = a.len().min(b.len()) as f64;
-    let mean = |x: &[f64]| x.iter().sum::<f64>() / n;
-    let (ma, mb) = (mean(&a), mean(&b));
-    let product =
-        |x: &[f64], mx: f64, y: &[f64], my: f64| x.iter().zip(y).map(|(x, y)| (x - mx) * (y - my)).sum::<f64>();
-    let scale = (product(&a, ma, &a, ma) * product(&b, mb, &b, mb)).sqrt();
-    (scale > 0.0).then(|| product(&a, ma, &b, mb) / scale)
-}
-
-fn mid_ranks(values: &[f64]) -> Vec<f64> {
-    let below = |x: f64| values.iter().filter(|y| **y < x).count() as f64;
-    let equal = |x: f64| values.iter().filter(|y| **y == x).count() as f64;
-    values.iter().map(|&x| below(x) + f64::midpoint(equal(x), 1.0)).collect()
 }
 
 #[cfg(test)]
@@ -187,11 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn correlation_and_intervals() {
-        assert_eq!(spearman(&[0., 1., 2.], &[9., 4., 1.]), Some(-1.0));
-        assert_eq!(spearman(&[0., 1.], &[3., 3.]), None);
-        let [low, high] = wilson(0, 10);
-        assert!(low == 0.0 && (high - 0.2775).abs() < 1e-3);
+    fn intervals() {
         let mut random = Random::new(1, "bootstrap");
         let data: Vec<f64> = (0..200).map(|_| random.normal()).collect();
         let mean = |items: &[usize]| items.iter().map(|&i| data[i]).sum::<f64>() / items.len() as f64;

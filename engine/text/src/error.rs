@@ -97,6 +97,11 @@ pub enum Error {
     /// Text was given to a model that has only token ids.
     #[error("this model has no tokenizer, so it takes token ids, not text: put its tokenizer.json beside the weights")]
     NoTokenizer,
+    /// A message was given to a model that does not answer messages.
+    #[error(
+        "this model has no chat template that is known here (ChatML, Gemma, Llama 3): give it plain text to continue"
+    )]
+    NoChat,
     /// A token id past the vocabulary.
     #[error(
         "token {token} at position {position} does not exist: the vocabulary has {vocabulary} tokens, numbered from 0"

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use plumb_core::Ctl;
 
-use crate::hooks::Hooks;
+use crate::hooks::{Hooks, Stoppable};
 use crate::kernels::log_sum_exp;
 use crate::sampling::{Sampler, Sampling};
 use crate::{Cache, Error, LanguageModel, Result};
@@ -58,7 +58,7 @@ pub struct Generation {
 /// Continues `prompt`, which follows the positions in `cache`. `on_step` gets each token as it comes.
 ///
 /// A prompt longer than the context is an error; when the context fills up later, the generation ends with
-/// [`Stop::Context`]. Cancelling `ctl` stops between two tokens.
+/// [`Stop::Context`]. Cancelling `ctl` stops between two blocks, in the middle of a long prompt too.
 pub fn generate(
     model: &LanguageModel,
     cache: &mut Cache,
@@ -70,6 +70,7 @@ pub fn generate(
 ) -> Result<Generation> {
     let mut sampler = Sampler::new(sampling)?;
     ctl.check()?;
+    let hooks = &mut Stoppable { inner: hooks, ctl };
     let started = Instant::now();
     ctl.progress("Reading the prompt", 0, None);
     let mut logits = model.forward_last(prompt, cache, hooks)?.to_vec1::<f32>()?;

@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use candle_core::Tensor;
+use plumb_core::Ctl;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -107,6 +108,32 @@ impl Hooks for NoHooks {
 
     fn resid(&mut self, _: HookPoint, _: usize, _: &[u32], _: &Tensor) -> Result<Option<Tensor>> {
         Ok(None)
+    }
+}
+
+/// Other hooks, and the way to stop a long forward pass: between any two blocks it ends with [`Error::Cancelled`] once
+/// `ctl` is cancelled, and no cache has advanced.
+pub struct Stoppable<'a> {
+    /// The hooks.
+    pub inner: &'a mut dyn Hooks,
+    /// What stops them.
+    pub ctl: &'a Ctl,
+}
+
+impl Hooks for Stoppable<'_> {
+    fn wants(&self, point: HookPoint) -> bool {
+        self.ctl.is_cancelled() || self.inner.wants(point)
+    }
+
+    fn resid(
+        &mut self,
+        point: HookPoint,
+        first_position: usize,
+        tokens: &[u32],
+        resid: &Tensor,
+    ) -> Result<Option<Tensor>> {
+        self.ctl.check()?;
+        self.inner.resid(point, first_position, tokens, resid)
     }
 }
 

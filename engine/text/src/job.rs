@@ -9,12 +9,13 @@ use plumb_core::source::Cache;
 use plumb_core::{Ctl, Job};
 use plumb_nn::checkpoint::{TensorData, write_safetensors};
 use plumb_nn::device::{self, DeviceChoice};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Generation, HookPoint, LanguageModel, NoHooks, Precision, Result, Sampling, Stop};
 
 /// Which model, how it is kept, and where it runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ModelSpec {
     /// As [`source::find`](crate::source::find) takes it.
     pub model: String,
@@ -27,13 +28,16 @@ pub struct ModelSpec {
 impl ModelSpec {
     /// Fetches the model if need be and loads it.
     pub fn open(&self, cache: &Cache, ctl: &Ctl) -> Result<LanguageModel> {
-        let path = crate::source::find(&self.model, cache, ctl)?;
-        ctl.check()?;
-        ctl.progress(format!("Loading {}", self.model), 0, None);
         let opened = device::open(self.device);
         if let Some(note) = &opened.note {
             ctl.warn("device", note);
         }
+        if let Some(model) = crate::embedded::open(&self.model, self.precision, &opened.device)? {
+            return Ok(model);
+        }
+        let path = crate::source::find(&self.model, cache, ctl)?;
+        ctl.check()?;
+        ctl.progress(format!("Loading {}", self.model), 0, None);
         LanguageModel::open(&path, self.precision, &opened.device)
     }
 }
@@ -43,6 +47,8 @@ impl ModelSpec {
 pub enum Prompt {
     /// Text, for a model with a tokenizer; its own special tokens (a beginning, where the model has one) are added.
     Text(String),
+    /// A message, put into the model's chat template.
+    Chat(String),
     /// Token ids as they are.
     Tokens(Vec<u32>),
 }
@@ -53,6 +59,10 @@ impl Prompt {
         match self {
             Self::Tokens(tokens) => Ok(tokens.clone()),
             Self::Text(text) => model.tokenizer().ok_or(Error::NoTokenizer)?.encode(text, true),
+            Self::Chat(text) => {
+                let tokenizer = model.tokenizer().ok_or(Error::NoTokenizer)?;
+                tokenizer.encode(&model.chat().ok_or(Error::NoChat)?.prompt(text), true)
+            }
         }
     }
 }

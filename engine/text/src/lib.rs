@@ -4,7 +4,12 @@
 //! [`LanguageModel`] is the model, [`Hooks`] watch or change its residual stream, [`Cache`] keeps what a sequence has
 //! behind it.
 
+pub mod bert;
+pub mod chat;
+pub mod classify;
 pub mod config;
+pub mod embedded;
+pub mod embedding;
 mod error;
 mod generate;
 pub mod hooks;
@@ -21,7 +26,7 @@ pub mod weights;
 pub use config::Config;
 pub use error::{Error, Result};
 pub use generate::{Generation, Step, Stop, generate};
-pub use hooks::{HookPoint, Hooks, NoHooks, Site};
+pub use hooks::{HookPoint, Hooks, NoHooks, Site, Stoppable};
 pub use kernels::PackedKind;
 pub use model::{Cache, LanguageModel, Precision, Sequence};
 pub use sampling::{Sampler, Sampling};

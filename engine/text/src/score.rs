@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use plumb_core::Ctl;
 use serde::Serialize;
 
-use crate::hooks::Hooks;
+use crate::hooks::{Hooks, Stoppable};
 use crate::kernels::log_sum_exp;
 use crate::{Error, LanguageModel, Result};
 
@@ -33,7 +33,11 @@ pub fn score(model: &LanguageModel, tokens: &[u32], hooks: &mut dyn Hooks, ctl: 
     }
     ctl.check()?;
     // Nothing is predicted from the last token.
-    let resid = model.forward_resid(&tokens[..tokens.len() - 1], &mut model.new_cache(), hooks)?;
+    let resid = model.forward_resid(
+        &tokens[..tokens.len() - 1],
+        &mut model.new_cache(),
+        &mut Stoppable { inner: hooks, ctl },
+    )?;
     let logprobs = logprobs(model, &resid, &tokens[1..], ctl)?;
     let mean = logprobs.iter().map(|&x| f64::from(x)).sum::<f64>() / logprobs.len() as f64;
     Ok(Score { tokens: tokens[1..].to_vec(), logprobs, perplexity: (-mean).exp() })

