@@ -43,11 +43,15 @@ pub fn workbench_with<'a>(
             let engine = Engine::inline_waking(waker.closure());
             let mut workbench = with(Workbench::for_tests(engine, &home, theme));
             workbench.prepare(&cc.egui_ctx);
+            workbench.command(CommandId(FRONT));
             workbench
         });
     harness.run();
     harness
 }
+
+/// Brings the Spectrum tab to the front: what most tests are about, and the others are not opened for nothing.
+pub const FRONT: &str = "spectrum.view_layers";
 
 /// A large dark one.
 pub fn plain<'a>(home: &Path) -> Harness<'a, Workbench> {

@@ -8,11 +8,11 @@ use plumb::widgets::format;
 
 use super::open::{command, open, workbench};
 
-const LARGE: [f32; 2] = [1280.0, 800.0];
-const SMALL: [f32; 2] = [900.0, 600.0];
+pub const LARGE: [f32; 2] = [1280.0, 800.0];
+pub const SMALL: [f32; 2] = [900.0, 600.0];
 const HUGE: [f32; 2] = [1920.0, 1200.0];
 
-fn picture(name: &str, theme: ThemeChoice, size: [f32; 2], commands: &[&'static str]) {
+pub fn picture(name: &str, theme: ThemeChoice, size: [f32; 2], commands: &[&'static str]) {
     format::hide_what_varies();
     let home = tempfile::tempdir().expect("a folder");
     let mut harness = workbench(home.path(), theme, size, Vec::new());

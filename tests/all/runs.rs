@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use plumb::shell::commands::CommandId;
 use plumb::shell::settings::ThemeChoice;
 use plumb::shell::workbench::{Waker, Workbench};
 use plumb_core::Engine;
@@ -112,6 +113,7 @@ fn threaded(home: &Path) -> Harness<'static, Workbench> {
             let engine = Engine::start(waker.closure()).unwrap();
             let mut workbench = Workbench::for_tests(engine, &home, ThemeChoice::Dark);
             workbench.prepare(&cc.egui_ctx);
+            workbench.command(CommandId(super::open::FRONT));
             workbench
         })
 }

@@ -2,10 +2,12 @@
 
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use plumb::shell::commands::CommandId;
 use plumb::shell::settings::ThemeChoice;
 use plumb::shell::workbench::Workbench;
 use plumb_core::Engine;
 
+use super::open::FRONT;
 use super::workbench::{command, plain, workbench};
 
 /// The tabs on screen: name and place, below the bar that has buttons of the same names.
@@ -33,6 +35,7 @@ pub fn open(home: &std::path::Path) -> Harness<'static, Workbench> {
         .build_eframe(move |cc| {
             let mut workbench = Workbench::persisting(Engine::inline(), &home);
             workbench.prepare(&cc.egui_ctx);
+            workbench.command(CommandId(FRONT));
             workbench
         });
     harness.run();

@@ -16,6 +16,7 @@ pub mod registry;
 pub mod runs;
 pub mod settings;
 mod settings_page;
+pub mod slots;
 mod toasts;
 pub mod window;
 pub mod workbench;

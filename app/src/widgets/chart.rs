@@ -77,6 +77,17 @@ pub struct Level {
     pub draggable: bool,
 }
 
+/// A region that means something: where controls lie.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Band {
+    /// Name in the legend and in the CSV.
+    pub name: String,
+    /// From and to, in the unit of the x axis.
+    pub x: [f64; 2],
+    /// From and to, in the unit of the y axis.
+    pub y: [f64; 2],
+}
+
 /// Where the legend stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LegendPlace {
@@ -102,6 +113,8 @@ pub struct Chart {
     pub series: Vec<Series>,
     /// Horizontal lines.
     pub levels: Vec<Level>,
+    /// Grey regions behind everything.
+    pub bands: Vec<Band>,
     /// Legend.
     pub legend: LegendPlace,
     /// Heights that must be inside the frame.
@@ -119,6 +132,11 @@ impl Chart {
         }
         for level in &self.levels {
             out += &format::csv_line([level.name.as_str(), "", &level.value.to_string()]);
+        }
+        for band in &self.bands {
+            for corner in 0..2 {
+                out += &format::csv_line([&band.name, &band.x[corner].to_string(), &band.y[corner].to_string()]);
+            }
         }
         out
     }

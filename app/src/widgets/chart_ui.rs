@@ -3,7 +3,7 @@
 use egui::{Id, Rect, Role, Sense, Ui, Vec2, WidgetInfo, vec2};
 use egui_plot::{
     Bar, BarChart, Corner, GridInput, GridMark, HLine, HoverPosition, Legend, Line, LineStyle, Plot, PlotPoint,
-    PlotPoints, Points,
+    PlotPoints, Points, Polygon,
 };
 
 use crate::theme::{Tokens, UiExt as _};
@@ -26,9 +26,14 @@ pub struct ChartOutcome {
     pub dragged: Option<f64>,
     /// The drag ended in this frame.
     pub drag_ended: bool,
+    /// A point was clicked: number of the series, and of the point in it.
+    pub clicked: Option<(usize, usize)>,
     /// A file is wanted.
     pub save: Option<SaveRequest>,
 }
+
+/// A click this near to a point means it, in points of the screen.
+const NEAR: f32 = 14.0;
 
 /// Size of a saved picture in points; it is drawn at twice as many pixels.
 const PICTURE: Vec2 = vec2(900.0, 520.0);
@@ -135,6 +140,16 @@ fn plot(ui: &mut Ui, id: Id, size: Vec2, chart: &Chart, outcome: &mut ChartOutco
         plot = plot.legend(legend);
     }
     let shown = plot.show(ui, |plot| {
+        for band in &chart.bands {
+            let corner = |x: usize, y: usize| Some([place(band.x[x], x_log)?, place(band.y[y], y_log)?]);
+            let corners: Option<Vec<[f64; 2]>> =
+                [(0, 0), (1, 0), (1, 1), (0, 1)].into_iter().map(|(x, y)| corner(x, y)).collect();
+            if let Some(corners) = corners {
+                let grey = tokens.text_weak.gamma_multiply(0.18);
+                let edge = egui::Stroke::new(1.0, tokens.text_weak.gamma_multiply(0.5));
+                plot.polygon(Polygon::new(&band.name, corners).fill_color(grey).stroke(edge).allow_hover(false));
+            }
+        }
         for series in &chart.series {
             draw_series(plot, series, chart, tokens);
         }
@@ -146,6 +161,9 @@ fn plot(ui: &mut Ui, id: Id, size: Vec2, chart: &Chart, outcome: &mut ChartOutco
     });
     let summary = chart.summary();
     shown.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &summary));
+    if let Some(pointer) = shown.response.interact_pointer_pos().filter(|_| shown.response.clicked()) {
+        outcome.clicked = nearest(chart, &shown.transform, pointer);
+    }
     if chart.legend == LegendPlace::None {
         name_levels(ui, &shown.transform, chart, tokens);
     }
@@ -167,6 +185,22 @@ fn plot(ui: &mut Ui, id: Id, size: Vec2, chart: &Chart, outcome: &mut ChartOutco
         }
         outcome.drag_ended |= response.drag_stopped();
     }
+}
+
+/// The point next to the pointer, if one is near.
+fn nearest(chart: &Chart, transform: &egui_plot::PlotTransform, pointer: egui::Pos2) -> Option<(usize, usize)> {
+    let mut best = (NEAR, None);
+    for (i, series) in chart.series.iter().enumerate() {
+        for (j, point) in series.points.iter().enumerate() {
+            if let (Some(x), Some(y)) = (place(point.x, chart.x.log), place(point.y, chart.y.log)) {
+                let distance = transform.position_from_point(&PlotPoint::new(x, y)).distance(pointer);
+                if distance < best.0 {
+                    best = (distance, Some((i, j)));
+                }
+            }
+        }
+    }
+    best.1
 }
 
 fn draw_series<'a>(plot: &mut egui_plot::PlotUi<'a>, series: &'a Series, chart: &Chart, tokens: &Tokens) {

@@ -26,6 +26,19 @@ pub fn number(value: f64) -> String {
     }
 }
 
+/// A number for a narrow column: three significant digits.
+pub fn short(value: f64) -> String {
+    let size = value.abs();
+    if !value.is_finite() || size == 0.0 || size >= 999.5 {
+        return number(value);
+    }
+    if size < 1e-3 {
+        return exponent_short(value);
+    }
+    let places = (2 - size.log10().floor() as i32).max(0) as usize;
+    minus(&format!("{value:.places$}"))
+}
+
 /// A number on an axis: as short as it can be without losing the step.
 pub fn tick(value: f64) -> String {
     let size = value.abs();
@@ -162,6 +175,7 @@ mod tests {
         assert_eq!(number(1.2e-7), "1.20e−7");
         assert_eq!(number(0.0), "0");
         assert_eq!(tick(0.5), "0.5");
+        assert_eq!([0.0086592, -0.00002, 0.283, 12.371].map(short), ["0.00866", "−2e−5", "0.283", "12.4"]);
         assert_eq!(signed_percent(-0.0123), "−1.23 %");
         assert_eq!(shape(&[64, 3, 7, 7]), "64×3×7×7");
     }

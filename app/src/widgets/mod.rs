@@ -1,6 +1,7 @@
 //! What several panels share: tables, plots, heat maps, image grids, figures, badges, and what to show while waiting.
 
 pub mod badge;
+pub mod bipolar;
 pub mod chart;
 pub mod chart_ui;
 pub mod choice;

@@ -1,12 +1,11 @@
 //! Doing what the regions and the command table ask for.
 
-use plumb_core::Slot;
-
 use super::action::{Action, Work};
 use super::export::SAVE;
 use super::state::State;
 use crate::shell::dialogs::DialogPurpose;
 use crate::shell::panel::PanelCx;
+use crate::shell::slots::forget_error;
 
 /// The model the panel opens with.
 pub const SAMPLE: &str = "embedded:digits-resnet8";
@@ -100,13 +99,5 @@ impl State {
             Work::Curves => forget_error(&mut self.curves),
             Work::Training => self.training.clear(),
         }
-    }
-}
-
-/// The error was read; the value from before it stays.
-fn forget_error<T: Clone + Send + 'static, P: Send + 'static>(slot: &mut Slot<T, P>) {
-    match slot.value().cloned() {
-        Some(value) => slot.set(value),
-        None => slot.clear(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plumb_core::{Lane, Slot};
+use plumb_core::Lane;
 use plumb_spectrum::job::{AccuracyJob, SurveyJob};
 use plumb_spectrum::report::{ClipReport, SpectrumReport};
 use plumb_spectrum::spec::SpectrumSpec;
@@ -14,6 +14,7 @@ use super::state::{Change, State, View};
 use super::training::{self, ReadCurves};
 use super::undo::names_of;
 use crate::shell::panel::PanelCx;
+use crate::shell::slots::settled;
 use crate::widgets::format;
 
 impl State {
@@ -179,9 +180,4 @@ impl State {
 pub fn changed(report: &ClipReport) -> Vec<String> {
     let rows = report.layers.iter().filter(|row| row.steps > 0 && row.problem.is_none());
     rows.map(|row| row.name.clone()).collect()
-}
-
-/// Whether the request ended with a value. The slot was cleared before the request, so a value is never an old one.
-pub fn settled<T: Send + 'static, P: Send + 'static>(slot: &Slot<T, P>) -> bool {
-    !slot.is_pending() && slot.error().is_none() && slot.value().is_some()
 }

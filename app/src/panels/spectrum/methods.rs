@@ -37,7 +37,7 @@ pub fn convergence(name: &str, traces: &[Trace], best: Option<f64>) -> Chart {
             .into_iter()
             .collect(),
         legend: if traces.len() > 1 { LegendPlace::TopRight } else { LegendPlace::None },
-        include_y: Vec::new(),
+        ..Chart::default()
     }
 }
 

@@ -44,7 +44,7 @@ pub fn values(layer: &LayerReport, complete: bool, marks: &[Mark], log: bool) ->
             })
             .collect(),
         legend: LegendPlace::None,
-        include_y: Vec::new(),
+        ..Chart::default()
     }
 }
 

@@ -12,9 +12,10 @@ use plumb_spectrum::spec::ClipSpec;
 use plumb_spectrum::subject::Edits;
 
 use super::action::Action;
-use super::arrive::{changed, settled};
+use super::arrive::changed;
 use super::state::{State, Tab};
 use crate::shell::panel::PanelCx;
+use crate::shell::slots::settled;
 
 /// Reads the layers a clip run changed.
 #[derive(Debug)]

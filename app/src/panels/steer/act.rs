@@ -220,12 +220,10 @@ impl State {
 
     /// Show only what a search found, the best match first; everything again with nothing.
     pub(super) fn show_found(&mut self, found: Option<BTreeMap<usize, f32>>) {
-        // The column of matches is the last one.
-        let column = super::features::COLUMNS.len() - 1;
-        match (&found, self.table.sort) {
-            (Some(_), _) => self.table.sort = Some((column, true)),
-            (None, Some((sorted, _))) if sorted == column => self.table.sort = None,
-            _ => {}
+        match (&found, &self.found) {
+            (Some(_), _) => self.table.sort = Some((super::features::MATCH_AT, true)),
+            (None, Some(_)) => self.table.sort = None,
+            (None, None) => {}
         }
         self.found = found;
         self.touch();

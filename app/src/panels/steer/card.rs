@@ -13,7 +13,7 @@ use super::strip::{Token, strip};
 use crate::theme::{Icon, UiExt as _, semibold};
 use crate::widgets::chart::{Axis, Chart, Draw, Series};
 use crate::widgets::chart_ui::chart_ui;
-use crate::widgets::{format, status};
+use crate::widgets::{format, scroll, status};
 
 /// Draw the region.
 pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
@@ -39,7 +39,7 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         status::empty(ui, "This feature is dead", text, None);
         return;
     }
-    ScrollArea::vertical().id_salt("card").auto_shrink(false).show(ui, |ui| {
+    scroll::show(ui, "Feature", ScrollArea::vertical().id_salt("card").auto_shrink(false), |ui| {
         let wide = ui.available_width() >= 560.0;
         if wide {
             ui.columns(2, |columns| {

@@ -32,6 +32,7 @@ commands! {
     STEER = "steer.steer", Run, alt(Key::Enter), "Steer now", "Write the continuations again, without and with steering.";
     LIVE = "steer.live", Run, alt(Key::L), "Steer while dragging", "Write the continuations again whenever something changes.";
     RACK = "steer.rack", Edit, alt(Key::A), "Add feature to the rack", "Put the selected feature into the steering rack.";
+    RACK_BEST = "steer.rack_best", Edit, None, "Add the best candidates to the rack", "Put the first three features of Find into the steering rack.";
     CLEAR_RACK = "steer.clear_rack", Edit, None, "Empty the rack", "Take all features out of the steering rack.";
     RESET = "steer.reset", Edit, None, "Reset all strengths", "Bring every slider of the rack back to one largest activation taken away.";
     LABEL = "steer.label", Edit, alt(Key::N), "Name the feature", "Put the keyboard into the label field of the selected feature.";

@@ -10,12 +10,12 @@ use super::texts;
 use crate::theme::{Icon, UiExt as _};
 use crate::widgets::bipolar::bipolar;
 use crate::widgets::choice::choice;
-use crate::widgets::{format, status};
+use crate::widgets::{format, scroll, status};
 
 /// Draw the region.
 pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     let before = (state.edit.rack.clone(), state.typed.prompts.clone(), state.sampling.clone());
-    ScrollArea::vertical().id_salt("desk").auto_shrink(false).show(ui, |ui| {
+    scroll::show(ui, "Steering desk", ScrollArea::vertical().id_salt("desk").auto_shrink(false), |ui| {
         rack(ui, state, actions);
         ui.add_space(6.0);
         prompts(ui, state, actions);
@@ -112,35 +112,71 @@ fn row(ui: &mut Ui, slot: &mut Slot, title: &str, used: bool, place: Where, acti
         .inner_margin(egui::Margin::symmetric(8, 4));
     frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ui.horizontal(|ui| {
-            let name_width = (ui.available_width() * 0.26).clamp(90.0, 220.0);
-            let color = if used { tokens.text_strong } else { tokens.text_weak };
-            let name = egui::Label::new(RichText::new(title).color(color)).truncate().sense(egui::Sense::click());
-            let name = ui.add_sized([name_width, 22.0], name);
-            if name.on_hover_text(format!("{title}\nClick to look at it")).clicked() {
-                actions.push(Action::Look(slot.feature));
-            }
-            let toggles = 190.0 + if place == Where::Constant { 0.0 } else { 74.0 };
-            let width = (ui.available_width() - toggles - 150.0).clamp(60.0, 420.0);
-            let feature = slot.feature;
-            ui.add_enabled_ui(used && slot.way.has_strength(), |ui| {
-                bipolar(ui, &format!("Strength of feature {feature}"), &mut slot.strength, MOST, width)
-                    .on_hover_text("Drag; arrow keys step, with Shift farther, Home goes to zero");
-                number(ui, slot);
+        // Where there is little room the slider gets a line of its own.
+        if ui.available_width() >= 620.0 {
+            ui.horizontal(|ui| {
+                let name_width = (ui.available_width() * 0.24).min(220.0);
+                name_ui(ui, slot, title, used, name_width, actions);
+                let rest = 312.0 + if place == Where::Constant { 0.0 } else { 78.0 };
+                let width = (ui.available_width() - rest).clamp(60.0, 420.0);
+                strength(ui, slot, used, width);
+                remove = buttons(ui, slot, place);
             });
-            way(ui, slot);
-            if place != Where::Constant {
-                gate(ui, slot);
-            }
-            toggle(ui, "M", &format!("Mute feature {feature}"), &mut slot.muted);
-            toggle(ui, "S", &format!("Solo feature {feature}: use only those"), &mut slot.solo);
-            if Icon::Reset.button(ui, &format!("Reset feature {feature}")).clicked() {
-                slot.strength = START;
-            }
-            remove = Icon::Close.button(ui, &format!("Remove feature {feature}")).clicked();
-        });
+        } else {
+            ui.horizontal(|ui| {
+                let width = (ui.available_width() - 214.0).max(60.0);
+                name_ui(ui, slot, title, used, width, actions);
+                remove = buttons(ui, slot, Where::Constant);
+            });
+            ui.horizontal(|ui| {
+                let rest = 132.0 + if place == Where::Constant { 0.0 } else { 78.0 };
+                let width = (ui.available_width() - rest).max(60.0);
+                strength(ui, slot, used, width);
+                if place != Where::Constant {
+                    gate(ui, slot);
+                }
+            });
+        }
     });
     remove
+}
+
+fn name_ui(ui: &mut Ui, slot: &Slot, title: &str, used: bool, width: f32, actions: &mut Vec<Action>) {
+    let tokens = ui.tokens();
+    let color = if used { tokens.text_strong } else { tokens.text_weak };
+    let layout = egui::Layout::left_to_right(egui::Align::Center);
+    ui.allocate_ui_with_layout(egui::vec2(width, 22.0), layout, |ui| {
+        ui.set_min_width(width);
+        let name = egui::Label::new(RichText::new(title).color(color)).truncate().sense(egui::Sense::click());
+        if ui.add(name).on_hover_text(format!("{title}\nClick to look at it")).clicked() {
+            actions.push(Action::Look(slot.feature));
+        }
+    });
+}
+
+fn strength(ui: &mut Ui, slot: &mut Slot, used: bool, width: f32) {
+    let name = format!("Strength of feature {}", slot.feature);
+    ui.add_enabled_ui(used && slot.way.has_strength(), |ui| {
+        bipolar(ui, &name, &mut slot.strength, MOST, width)
+            .on_hover_text("Drag; arrow keys step, with Shift farther, Home goes to zero");
+        number(ui, slot);
+    });
+}
+
+/// Action, gate, mute, solo, reset. True if the feature is to go.
+fn buttons(ui: &mut Ui, slot: &mut Slot, place: Where) -> bool {
+    let feature = slot.feature;
+    way(ui, slot);
+    if place != Where::Constant {
+        gate(ui, slot);
+    }
+    ui.spacing_mut().item_spacing.x = 2.0;
+    toggle(ui, "M", &format!("Mute feature {feature}"), &mut slot.muted);
+    toggle(ui, "S", &format!("Solo feature {feature}: use only those"), &mut slot.solo);
+    if Icon::Reset.button(ui, &format!("Reset feature {feature}")).clicked() {
+        slot.strength = START;
+    }
+    Icon::Close.button(ui, &format!("Remove feature {feature}")).clicked()
 }
 
 fn number(ui: &mut Ui, slot: &mut Slot) {

@@ -36,7 +36,7 @@ pub const COLUMNS: [Column; 7] = [
         width: 66.0,
         number: true,
     },
-    Column { name: "Mean", meaning: "Mean of its activations where it fires", width: 66.0, number: true },
+    Column { name: "Mean", meaning: "Mean of its activations where it fires", width: 72.0, number: true },
     Column {
         name: "Contrast",
         meaning: "Mean activation on texts of the first kind minus that on the second, from Find",
@@ -50,6 +50,23 @@ pub const COLUMNS: [Column; 7] = [
         number: true,
     },
 ];
+
+/// The columns while a search is on, the match right behind the name.
+const FOUND: [usize; 7] = [LABEL, MATCH, ID, DENSITY, MAX, MEAN, CONTRAST];
+
+/// The same as columns.
+const FOUND_COLUMNS: [Column; 7] = {
+    let mut columns = COLUMNS;
+    let mut i = 0;
+    while i < FOUND.len() {
+        columns[i] = COLUMNS[FOUND[i]];
+        i += 1;
+    }
+    columns
+};
+
+/// Where the match stands while a search is on.
+pub const MATCH_AT: usize = 1;
 
 /// What the table shows.
 #[derive(Clone, Copy, Debug)]
@@ -81,9 +98,14 @@ impl FeatureRows<'_> {
         }
     }
 
+    /// What stands in a column of the table as it is now.
+    fn kind(&self, column: usize) -> usize {
+        if self.found.is_some() { FOUND[column] } else { column }
+    }
+
     fn value(&self, row: usize, column: usize) -> Option<f64> {
         let feature = &self.rows[row];
-        match column {
+        match self.kind(column) {
             ID => Some(feature.feature as f64),
             DENSITY => Some(feature.density),
             MAX => Some(f64::from(feature.max)),
@@ -116,7 +138,7 @@ impl Rows for FeatureRows<'_> {
 
     fn columns(&self) -> &[Column] {
         match (self.found.is_some(), self.contrast.is_empty()) {
-            (true, _) => &COLUMNS,
+            (true, _) => &FOUND_COLUMNS,
             (false, false) => &COLUMNS[..MATCH],
             (false, true) => &COLUMNS[..CONTRAST],
         }
@@ -153,7 +175,7 @@ impl Rows for FeatureRows<'_> {
     }
 
     fn sort_key(&self, row: usize, column: usize) -> SortKey<'_> {
-        match column {
+        match self.kind(column) {
             LABEL => {
                 let (label, _) = self.label(self.rows[row].feature);
                 if label.is_empty() { SortKey::Missing } else { SortKey::Text(label) }
@@ -163,11 +185,11 @@ impl Rows for FeatureRows<'_> {
     }
 
     fn text(&self, row: usize, column: usize) -> String {
-        match column {
+        match self.kind(column) {
             LABEL => self.label(self.rows[row].feature).0.to_owned(),
             ID => self.rows[row].feature.to_string(),
             DENSITY => density(self.rows[row].density),
-            _ => self.value(row, column).map_or_else(String::new, format::number),
+            _ => self.value(row, column).map_or_else(String::new, format::short),
         }
     }
 
@@ -177,7 +199,7 @@ impl Rows for FeatureRows<'_> {
 
     fn cell(&self, ui: &mut Ui, row: usize, column: usize) {
         let tokens = ui.tokens();
-        match column {
+        match self.kind(column) {
             LABEL => {
                 let feature = self.rows[row].feature;
                 if self.rack.holds(feature) {
@@ -193,7 +215,7 @@ impl Rows for FeatureRows<'_> {
                 ui.add(egui::Label::new(text).truncate().selectable(false));
             }
             ID => {
-                let text = RichText::new(self.text(row, ID)).color(tokens.text_weak);
+                let text = RichText::new(self.text(row, column)).color(tokens.text_weak);
                 ui.add(egui::Label::new(text).truncate().selectable(false));
             }
             _ => {

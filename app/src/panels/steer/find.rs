@@ -109,7 +109,7 @@ impl Rows for Candidates<'_> {
         match (column, self.value(row, column)) {
             (0, _) => self.state.title(self.list[row].score.feature),
             (6, Some(cost)) => format::signed_percent(cost),
-            (_, value) => value.map_or_else(String::new, format::number),
+            (_, value) => value.map_or_else(String::new, format::short),
         }
     }
     fn exact(&self, row: usize, column: usize) -> String {
@@ -263,6 +263,7 @@ fn table(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     let causal = state.causal.partial().or_else(|| state.causal.value());
     let causal: BTreeMap<usize, CausalRow> =
         causal.map(|report| report.rows.iter().map(|row| (row.feature, *row)).collect()).unwrap_or_default();
+    let best = state.best_candidates();
     let mut view = std::mem::take(&mut state.find_table);
     let selected = view.selected.and_then(|row| report.candidates.get(row)).map(|c| c.score.feature);
     ui.horizontal(|ui| {
@@ -276,10 +277,7 @@ fn table(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
             add_button(ui, state, feature, actions);
         }
         if ui.small_button("Add the best three").on_hover_text("Put the first three rows into the rack").clicked() {
-            let order: Vec<usize> = view.order().iter().take(3).copied().collect();
-            actions.extend(
-                order.into_iter().filter_map(|row| report.candidates.get(row)).map(|c| Action::Rack(c.score.feature)),
-            );
+            actions.extend(best.into_iter().map(Action::Rack));
         }
     });
     let version = state.version.wrapping_mul(31).wrapping_add(causal.len() as u64);

@@ -54,7 +54,7 @@ fn search(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         if choice(ui, "Search by", &mut state.settings.search_by, &by) {
             actions.push(Action::ClearSearch);
         }
-        let width = (ui.available_width() - 34.0).max(80.0);
+        let width = (ui.available_width() - 52.0).max(80.0);
         match state.settings.search_by {
             SearchBy::Label => {
                 state.table.filter_ui(ui, "Label or number", width);

@@ -96,6 +96,7 @@ impl Panel for SteerPanel {
             UNDO => state.undo.has_undo(&state.edit),
             REDO => state.undo.has_redo(&state.edit),
             commands::RACK | commands::LABEL => state.selected().is_some(),
+            commands::RACK_BEST => state.find.value().is_some(),
             commands::CLEAR_RACK | commands::RESET => !state.edit.rack.slots.is_empty(),
             commands::SWEEP => open && !state.edit.rack.slots.is_empty(),
             commands::INDEX
@@ -133,6 +134,12 @@ impl Panel for SteerPanel {
                 Some(feature) => Action::Rack(feature),
                 None => return,
             },
+            commands::RACK_BEST => {
+                for feature in state.best_candidates() {
+                    self.state.act(Action::Rack(feature), cx);
+                }
+                return;
+            }
             commands::FIND => {
                 state.settings.tab = Tab::Find;
                 Action::Find
@@ -167,14 +174,15 @@ impl Panel for SteerPanel {
     }
 
     fn logic(&mut self, cx: &mut PanelCx<'_>) {
-        if !std::mem::replace(&mut self.state.started, true) && self.state.opened.is_none() {
-            let pair = pairs::TINY;
-            self.state.act(Action::OpenPair(pair.model.to_owned(), pair.sae.to_owned()), cx);
-        }
         self.state.poll(cx);
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCx<'_>) {
+        // Not before the tab is looked at: a model is not opened for nothing.
+        if !std::mem::replace(&mut self.state.started, true) && self.state.opened.is_none() {
+            let pair = pairs::TINY;
+            self.state.act(Action::OpenPair(pair.model.to_owned(), pair.sae.to_owned()), cx);
+        }
         let mut actions = Vec::new();
         self.draw(ui, &mut actions);
         for action in actions {

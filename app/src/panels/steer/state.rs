@@ -317,6 +317,14 @@ impl State {
         self.find.partial().filter(|_| self.find.is_pending()).or_else(|| self.find.value())
     }
 
+    /// The first three candidates, in the order on screen.
+    pub fn best_candidates(&self) -> Vec<usize> {
+        let Some(report) = self.candidates() else { return Vec::new() };
+        let order = self.find_table.order();
+        let rows = order.iter().copied().chain((0..report.candidates.len()).filter(|row| !order.contains(row)));
+        rows.filter_map(|row| report.candidates.get(row)).map(|candidate| candidate.score.feature).take(3).collect()
+    }
+
     /// The sweep on screen.
     pub fn swept(&self) -> Option<&SweepReport> {
         self.sweep.partial().filter(|_| self.sweep.is_pending()).or_else(|| self.sweep.value())

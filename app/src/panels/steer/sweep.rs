@@ -143,7 +143,7 @@ impl Rows for Points<'_> {
         match (column, self.value(row, column)) {
             (0, _) => format!("{}{}", series_name(point.series), if point.on_front { ", best trade" } else { "" }),
             (2 | 3 | 6 | 7, Some(share)) => format::percent(share),
-            (_, value) => value.map_or_else(String::new, format::number),
+            (_, value) => value.map_or_else(String::new, format::short),
         }
     }
     fn exact(&self, row: usize, column: usize) -> String {
@@ -203,18 +203,13 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
             "Unsteered: toxic rate {}, perplexity {perplexity}. Click a point, or choose a row, to load it.",
             format::percent(baseline.toxicity.rate)
         );
-        ui.add(egui::Label::new(RichText::new(text).small().color(ui.tokens().text_weak)).truncate());
         let chosen = state.sweep_table.selected.filter(|row| *row < report.points.len());
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            let button = egui::Button::new(RichText::new("Load into the rack").small());
-            if ui
-                .add_enabled(chosen.is_some(), button)
-                .on_hover_text("Take over tier and strength of the chosen row")
-                .clicked()
-            {
-                actions.extend(chosen.map(Action::LoadPoint));
-            }
-        });
+        let button = egui::Button::new(RichText::new("Load into the rack").small());
+        let hover = "Take over tier and strength of the chosen row";
+        if ui.add_enabled(chosen.is_some(), button).on_hover_text(hover).clicked() {
+            actions.extend(chosen.map(Action::LoadPoint));
+        }
+        ui.add(egui::Label::new(RichText::new(text).small().color(ui.tokens().text_weak)).truncate());
     });
     let version = state.version.wrapping_mul(31).wrapping_add(report.points.len() as u64);
     state.sweep_table.show(ui, "Sweep", version, &Points(&report.points));
