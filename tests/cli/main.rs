@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 mod lm;
+mod moderate;
 mod stop;
 mod window;
 

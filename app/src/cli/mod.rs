@@ -8,6 +8,7 @@ mod clip;
 mod geometry;
 mod layers;
 mod lm;
+mod moderate;
 mod progress;
 mod run;
 mod spectrum;
@@ -76,6 +77,9 @@ pub enum Command {
     /// Run a language model: logits, residual stream, score, continuation.
     #[command(subcommand)]
     Lm(lm::Command),
+    /// Panel review for moderators: import a log, train, score, route, simulate, evaluate.
+    #[command(subcommand)]
+    Moderate(moderate::Command),
 }
 
 /// Exit code of a command that was stopped by Ctrl-C, as shells expect it: 128 + SIGINT.
@@ -90,6 +94,7 @@ pub fn run(command: Command, home: &Home) -> ExitCode {
         Command::Run(arguments) => run::run(arguments, cache, home),
         Command::Fetch(arguments) => lm::fetch(arguments, &cache),
         Command::Lm(command) => lm::run(command, &cache),
+        Command::Moderate(command) => moderate::run(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
