@@ -1,5 +1,7 @@
 //! A state and its log, kept in step. Several desks may work on one repository at once.
 
+use std::time::{Duration, Instant};
+
 use crate::Error;
 use crate::audit::{self, Head};
 use crate::ballot::{Cast, Voters};
@@ -9,8 +11,9 @@ use crate::snapshot::Snapshot;
 use crate::state::{PanelState, State};
 use crate::store::{Appended, Batch, Repository};
 
-/// How often a command is decided again because somebody else was faster.
-const TRIES: usize = 100;
+/// How long a command is decided again because somebody else was faster. By time, not by count: among twenty busy
+/// clients one may lose a hundred times within a second.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Entries read at a time.
 const CHUNK: usize = 10_000;
@@ -137,7 +140,8 @@ impl<R: Repository> Desk<R> {
 
     /// Do one command. A vote on a blind panel is kept beside the log; the last one shows or ends the panel.
     pub fn run(&mut self, command: &Command) -> Result<Receipt, Error> {
-        for _ in 0..TRIES {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
             if let Some(hidden) = self.hidden(command) {
                 let hidden = hidden.clone();
                 match self.cast(command, &hidden)? {
@@ -206,7 +210,7 @@ impl<R: Repository> Desk<R> {
     /// Show or end blind panels that wait for no more votes. Somebody else may be doing the same: once is enough.
     fn finish(&mut self, panels: &[String], actor: &str, now: Time) -> Result<(), Error> {
         for id in panels {
-            let mut tries = 0;
+            let start = Instant::now();
             while let Some(panel) = self.state.panels.get(id).filter(|panel| panel.hidden) {
                 let late = now.max(self.state.at);
                 if self.repository.ready(&[panel], late)?.is_empty() {
@@ -227,8 +231,7 @@ impl<R: Repository> Desk<R> {
                 if self.write(change)? == Appended::Moved {
                     self.refresh()?;
                 }
-                tries += 1;
-                if tries > TRIES {
+                if start.elapsed() > PATIENCE {
                     return Err(Error::refused("others are changing the log all the time; try again"));
                 }
             }
@@ -256,7 +259,8 @@ impl<R: Repository> Desk<R> {
     /// Do many commands in one write. Those that are refused are returned with their place; the others are done.
     /// Meant for imports: a crash leaves all of them or none.
     pub fn run_all(&mut self, commands: &[Command]) -> Result<Vec<(usize, Error)>, Error> {
-        for _ in 0..TRIES {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
             let (mut state, mut head) = (std::mem::take(&mut self.state), self.head.clone());
             let (mut batch, mut refused) = (Batch::default(), Vec::new());
             let worked = commands.iter().enumerate().try_for_each(|(place, command)| {

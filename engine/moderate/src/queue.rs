@@ -121,20 +121,16 @@ impl Queue {
     /// Take over what happened to one case; a case that is new goes where it belongs.
     pub fn update(&mut self, id: &str, state: &State) {
         let Some(case) = state.cases.get(id) else { return };
-        let place = match self.place(id) {
-            Some(place) => {
-                let old = rank(&self.rows[place as usize], place);
-                if let Ok(at) = self.order.binary_search_by_key(&old, |other| rank(&self.rows[*other as usize], *other))
-                {
-                    self.order.remove(at);
-                }
-                self.rows[place as usize] = self.row_of(case);
-                place
+        let place = if let Some(place) = self.place(id) {
+            let old = rank(&self.rows[place as usize], place);
+            if let Ok(at) = self.order.binary_search_by_key(&old, |other| rank(&self.rows[*other as usize], *other)) {
+                self.order.remove(at);
             }
-            None => {
-                self.push(id, case);
-                (self.rows.len() - 1) as u32
-            }
+            self.rows[place as usize] = self.row_of(case);
+            place
+        } else {
+            self.push(id, case);
+            (self.rows.len() - 1) as u32
         };
         let new = rank(&self.rows[place as usize], place);
         let at = self.order.partition_point(|other| rank(&self.rows[*other as usize], *other) < new);

@@ -58,3 +58,11 @@ CREATE TABLE plumb.snapshot (
     digest   text NOT NULL,
     bytes    bytea NOT NULL
 );
+
+-- An event to look into. JSON may say \u0000 and PostgreSQL's text may not hold it, so the look is without.
+CREATE FUNCTION plumb.look(text text) RETURNS json LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE
+        WHEN position('\u0000' IN text) = 0 THEN text
+        ELSE regexp_replace(text, '(?<!\\)((?:\\\\)*)\\u0000', '\1', 'g')
+    END::json
+$$;

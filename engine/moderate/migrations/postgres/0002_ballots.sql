@@ -166,7 +166,7 @@ BEGIN
     END IF;
     FOR entry IN SELECT * FROM unnest(texts, hashes) AS given (text, hash) LOOP
         number := number + 1;
-        event := entry.text::json;
+        event := plumb.look(entry.text);
         what := event -> 'what';
         actor := event ->> 'actor';
         IF (event ->> 'seq')::bigint <> number OR entry.hash <> encode(

@@ -31,8 +31,7 @@ const APPLICATION: i64 = 0x504C_4D42;
 /// How long to wait for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-const READ_ONLY: &str =
-    "it is read-only for you; change its permissions or choose another file. Nothing was changed";
+const READ_ONLY: &str = "it is read-only for you; change its permissions or choose another file. Nothing was changed";
 
 /// How often to look whether another process wrote.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -335,9 +334,16 @@ impl Repository for Sqlite {
         Ok(Everything {
             entries: self.read(0, i64::MAX as usize)?,
             ballots: self.rows("SELECT text FROM ballot ORDER BY nr", [], from_json)?,
-            private: self.rows("SELECT case_id, text FROM prediction ORDER BY case_id", [], |row| Ok((row.get(0)?, row.get(1)?)))?,
-            models: self.rows("SELECT name, bytes FROM model ORDER BY name", [], |row| Ok((row.get(0)?, row.get(1)?)))?,
-            accounts: self.rows("SELECT name, secret, lead, failures, failed_at FROM account ORDER BY name", [], account)?,
+            private: self.rows("SELECT case_id, text FROM prediction ORDER BY case_id", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?,
+            models: self
+                .rows("SELECT name, bytes FROM model ORDER BY name", [], |row| Ok((row.get(0)?, row.get(1)?)))?,
+            accounts: self.rows(
+                "SELECT name, secret, lead, failures, failed_at FROM account ORDER BY name",
+                [],
+                account,
+            )?,
         })
     }
 
@@ -410,9 +416,7 @@ fn failed(path: &Path, error: &rusqlite::Error) -> Error {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another program is writing to it; try again in a moment. Nothing was changed".to_owned()
         }
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            READ_ONLY.to_owned()
-        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => READ_ONLY.to_owned(),
         Some(ErrorCode::DiskFull) => "the disk is full; free some space. Nothing was changed".to_owned(),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             "it is damaged or no database; restore a backup".to_owned()

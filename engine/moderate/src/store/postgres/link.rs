@@ -122,13 +122,12 @@ impl Link {
     ) -> Result<Vec<Row>, Error> {
         let live = self.live()?;
         let result = (|| {
-            let statement = match live.statements.get(query) {
-                Some(statement) => statement.clone(),
-                None => {
-                    let statement = live.client.prepare(query)?;
-                    live.statements.insert(query, statement.clone());
-                    statement
-                }
+            let statement = if let Some(statement) = live.statements.get(query) {
+                statement.clone()
+            } else {
+                let statement = live.client.prepare(query)?;
+                live.statements.insert(query, statement.clone());
+                statement
             };
             live.client.query(&statement, parameters)
         })();

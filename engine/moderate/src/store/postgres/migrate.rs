@@ -13,24 +13,24 @@ const MIGRATIONS: [&str; 3] = [
 /// Held while migrating, so that two programs do not do it at once (“PLMB”).
 const LOCK: i64 = 0x504C_4D42;
 
-fn found(link: &mut Link) -> Result<i64, Error> {
+/// The format that is there.
+fn found(link: &mut Link) -> Result<Option<i64>, Error> {
     let there: bool = link.one("SELECT to_regclass('plumb.format') IS NOT NULL", &[], |row| row.get(0))?;
     if !there {
-        return Ok(0);
+        return Ok(None);
     }
-    link.one("SELECT version FROM plumb.format", &[], |row| i64::from(row.get::<_, i32>(0)))
+    link.one("SELECT version FROM plumb.format", &[], |row| Some(i64::from(row.get::<_, i32>(0))))
 }
 
 /// Do the steps that are missing, all in one transaction: a crash leaves the old format or the new one.
 pub fn migrate(link: &mut Link) -> Result<(), Error> {
     let known = MIGRATIONS.len() as i64;
-    let before = found(link)?;
-    if before > known {
-        return Err(Error::Newer { place: link.place.clone(), found: before, known });
-    }
-    if before == known {
-        return Ok(());
-    }
+    let what = match found(link)? {
+        Some(found) if found > known => return Err(Error::Newer { place: link.place.clone(), found, known }),
+        Some(found) if found == known => return Ok(()),
+        Some(_) => "has an older format",
+        None => "is not set up",
+    };
     let may: bool = link.one(
         "SELECT has_database_privilege(current_database(), 'CREATE') AND \
             coalesce((SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'plumb'), true)",
@@ -38,7 +38,6 @@ pub fn migrate(link: &mut Link) -> Result<(), Error> {
         |row| row.get(0),
     )?;
     if !may {
-        let what = if before == 0 { "is not set up" } else { "has an older format" };
         return Err(link.store(format!("it {what}; its owner has to connect once with this version of Plumb")));
     }
     link.write(|migration| {
