@@ -15,11 +15,15 @@ use plumb_nn::checkpoint::Checkpoint;
 use super::workbench::{command, largest, plain, rows, workbench, workbench_with};
 
 /// Name and place of what has the keyboard.
+#[allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method itself is not general enough in its lifetimes"
+)]
 fn focus(harness: &Harness<'_, Workbench>) -> Option<(String, egui::Rect)> {
     let all = harness.query_all(egui_kittest::kittest::By::new().predicate(|node| node.is_focused()));
-    let named = all.filter_map(|node| {
+    let named = all.map(|node| {
         let inner = node.accesskit_node();
-        Some((inner.label().or_else(|| inner.value()).unwrap_or_default(), node.rect()))
+        (inner.label().or_else(|| inner.value()).unwrap_or_default(), node.rect())
     });
     // The window itself has it while no control does.
     named.filter(|(_, rect)| rect.size() != harness.ctx.content_rect().size()).last()

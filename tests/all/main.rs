@@ -12,5 +12,6 @@ mod pictures;
 mod runs;
 mod settings;
 mod speed;
+mod steer;
 mod tabs;
 mod workbench;

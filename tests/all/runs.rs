@@ -147,6 +147,6 @@ fn training_is_watched_and_stopped_from_the_tray() {
 }
 
 fn command_now(harness: &mut Harness<'_, Workbench>, id: &'static str) {
-    harness.state_mut().command(plumb::shell::commands::CommandId(id));
+    harness.state_mut().command(CommandId(id));
     harness.step();
 }

@@ -5,6 +5,7 @@
 
 mod lm;
 mod moderate;
+mod steer;
 mod stop;
 mod window;
 

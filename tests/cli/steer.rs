@@ -90,17 +90,26 @@ fn what_is_wrong_is_said() {
     let input = resid(home.path());
     let out = home.path().join("out.safetensors");
     let other = home.path().join("logits.safetensors");
-    let made = plumb(
-        home.path(),
-        &["lm", "logits", "--model", "embedded:tiny", "--tokens", "1,2", "--out", text(&other)],
-    );
+    let made =
+        plumb(home.path(), &["lm", "logits", "--model", "embedded:tiny", "--tokens", "1,2", "--out", text(&other)]);
     assert!(made.status.success());
     let cases: [(&[&str], &str); 6] = [
         (&["sae", "encode", "--sae", "embedded:tiny/7", "--in", text(&input), "--out", text(&out)], "the widths are"),
         (&["sae", "encode", "--sae", "no-such-folder", "--in", text(&input), "--out", text(&out)], "no-such-folder"),
         (&["sae", "encode", "--sae", "embedded:tiny", "--in", text(&other), "--out", text(&out)], "“resid”"),
         (
-            &["steer", "generate", "--model", "embedded:tiny", "--sae", "embedded:tiny", "--tokens", "1", "--feature", "9999:-1:1"],
+            &[
+                "steer",
+                "generate",
+                "--model",
+                "embedded:tiny",
+                "--sae",
+                "embedded:tiny",
+                "--tokens",
+                "1",
+                "--feature",
+                "9999:-1:1",
+            ],
             "feature 9999 does not exist",
         ),
         (
@@ -116,6 +125,7 @@ fn what_is_wrong_is_said() {
         assert!(said.contains(expected), "{arguments:?}: {said}");
         assert!(!out.exists(), "nothing half written");
     }
-    let run = plumb(home.path(), &["steer", "generate", "--model", "x", "--sae", "y", "--text", "z", "--feature", "17"]);
+    let run =
+        plumb(home.path(), &["steer", "generate", "--model", "x", "--sae", "y", "--text", "z", "--feature", "17"]);
     assert_eq!(run.status.code(), Some(2), "the command line itself is at fault");
 }

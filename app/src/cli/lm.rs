@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use plumb_core::source::Cache;
 use plumb_nn::device::DeviceChoice;
@@ -104,14 +104,16 @@ pub enum PrecisionChoice {
     Bf16,
 }
 
-fn device(text: &str) -> Result<DeviceChoice, String> {
+/// Reads a device's name.
+pub fn device(text: &str) -> Result<DeviceChoice, String> {
     let word = text.to_ascii_lowercase();
     let found = DeviceChoice::ALL.into_iter().find(|choice| format!("{choice:?}").to_ascii_lowercase() == word);
     found.ok_or_else(|| "choose auto, cpu, cuda or metal".to_owned())
 }
 
 impl ModelArguments {
-    fn spec(self) -> ModelSpec {
+    /// The model as a job wants it.
+    pub fn spec(self) -> ModelSpec {
         let precision = match self.precision {
             PrecisionChoice::Stored => Precision::AsStored,
             PrecisionChoice::F32 => Precision::F32,
@@ -169,7 +171,8 @@ pub struct SamplingArguments {
 }
 
 impl SamplingArguments {
-    fn sampling(&self) -> Sampling {
+    /// As a job wants it.
+    pub fn sampling(&self) -> Sampling {
         Sampling {
             temperature: self.temperature,
             top_k: self.top_k,
@@ -219,9 +222,7 @@ pub fn run(command: Command, cache: &Cache) -> Result<()> {
 }
 
 fn tensor(model: ModelArguments, prompt: PromptArguments, wanted: Wanted, out: &Path, cache: Cache) -> Result<()> {
-    if out.is_dir() {
-        bail!("{} is a folder: name a file in it", out.display());
-    }
+    super::sae::refuse_folder(out)?;
     let progress = Progress::start(0);
     let shape = progress.run(TensorJob {
         model: model.spec(),

@@ -11,7 +11,9 @@ mod lm;
 mod moderate;
 mod progress;
 mod run;
+mod sae;
 mod spectrum;
+mod steer;
 mod table;
 
 use std::path::PathBuf;
@@ -80,6 +82,12 @@ pub enum Command {
     /// Panel review for moderators: import a log, train, score, route, simulate, evaluate.
     #[command(subcommand)]
     Moderate(moderate::Command),
+    /// Sparse autoencoders: encode, train, measure, index.
+    #[command(subcommand)]
+    Sae(sae::Command),
+    /// Find features of a language model and steer it along them.
+    #[command(subcommand)]
+    Steer(steer::Command),
 }
 
 /// Exit code of a command that was stopped by Ctrl-C, as shells expect it: 128 + SIGINT.
@@ -95,6 +103,8 @@ pub fn run(command: Command, home: &Home) -> ExitCode {
         Command::Fetch(arguments) => lm::fetch(arguments, &cache),
         Command::Lm(command) => lm::run(command, &cache),
         Command::Moderate(command) => moderate::run(command),
+        Command::Sae(command) => sae::run(command, &cache),
+        Command::Steer(command) => steer::run(command, &cache),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

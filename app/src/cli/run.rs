@@ -1,11 +1,12 @@
 //! `plumb run PRESET.ron`: an experiment from a file, kept as a run folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
 use plumb_core::source::Cache;
 use plumb_spectrum::experiment::{Experiment, ExperimentJob};
+use plumb_steer::experiment as steer;
 
 use super::progress::Progress;
 use super::{print_json, print_text};
@@ -27,10 +28,20 @@ pub struct Arguments {
 
 /// Run it and say where the run folder is.
 pub fn run(arguments: Arguments, cache: Cache, home: &Home) -> Result<()> {
+    let runs = arguments.out.unwrap_or_else(|| home.runs.clone());
+    if let Some(experiment) = steer::Experiment::load(&arguments.preset)? {
+        let progress = Progress::start(experiment.seed());
+        let (folder, found) = progress.run(steer::ExperimentJob { experiment, cache, runs })?;
+        progress.finish();
+        return say(arguments.json, &folder, &found);
+    }
     let experiment = Experiment::load(&arguments.preset)?;
     let progress = Progress::start(experiment.seed());
-    let runs = arguments.out.unwrap_or_else(|| home.runs.clone());
     let (folder, found) = progress.run(ExperimentJob { experiment, cache, runs })?;
     progress.finish();
-    if arguments.json { print_json(&found) } else { print_text(&format!("{}\n", folder.display())) }
+    say(arguments.json, &folder, &found)
+}
+
+fn say(json: bool, folder: &Path, found: &impl serde::Serialize) -> Result<()> {
+    if json { print_json(found) } else { print_text(&format!("{}\n", folder.display())) }
 }

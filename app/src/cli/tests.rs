@@ -22,7 +22,7 @@ fn files_and_commands_are_told_apart() {
     assert!(clash.clash().is_some());
     let spectrum = Cli::try_parse_from(["plumb", "spectrum", "a.pt", "--input", "28x28", "--padding-mode", "circular"]);
     let Some(Command::Spectrum(arguments)) = spectrum.unwrap().command else { panic!("the spectrum command") };
-    assert_eq!(arguments.geometry.fixed().input, Some([28, 28]));
+    assert_eq!(arguments.layers.geometry.fixed().input, Some([28, 28]));
 }
 
 #[test]

@@ -1,3 +1,4 @@
 //! One folder per method: what it shows, its state, one file per region, its help page.
 
 pub mod spectrum;
+pub mod steer;

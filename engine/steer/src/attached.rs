@@ -1,20 +1,24 @@
 //! An SAE at its place in a language model: harvesting, measuring, contrasting, indexing and steered generation.
 
-use std::ops::ControlFlow;
+mod generate;
 
 use candle_core::Tensor;
 use plumb_core::Ctl;
-use plumb_text::{HookPoint, Hooks, LanguageModel, NoHooks, Sampling, Step, generate, score};
-use serde::{Deserialize, Serialize};
+use plumb_text::config::Norm;
+use plumb_text::{HookPoint, Hooks, LanguageModel, NoHooks};
 
+use crate::Result;
 use crate::find::{Pooled, Pooling};
 use crate::harvest::ActivationStore;
 use crate::index::IndexBuilder;
-use crate::intervene::{Intervention, ReconstructionHook, SteeringHook, Trace};
-use crate::metrics::{kl, perplexity};
+use crate::intervene::ReconstructionHook;
+use crate::intervene::controls::MeanDifference;
+use crate::metrics::kl;
 use crate::quality::{Quality, QualityMeter, score_of};
 use crate::sae::{Attachment, ModelFacts, Sae};
-use crate::{Result, SteerError};
+
+pub(crate) use generate::divergence;
+pub use generate::{Continuation, SteeredGeneration};
 
 /// What must be known of `model`, called `name`, to attach an SAE.
 pub fn facts(model: &LanguageModel, name: &str) -> ModelFacts {
@@ -29,6 +33,64 @@ pub fn facts(model: &LanguageModel, name: &str) -> ModelFacts {
     }
 }
 
+/// Positions that are read in one pass: enough for products of matrices to be fast, and little memory.
+const TOGETHER: usize = 1024;
+
+/// Texts from `start` on whose tokens together fill one pass, at least one; the number after the last of them.
+fn pass(texts: &[&[u32]], start: usize) -> usize {
+    let (mut end, mut tokens) = (start, 0);
+    while end < texts.len() && (end == start || tokens + texts[end].len() <= TOGETHER) {
+        tokens += texts[end].len();
+        end += 1;
+    }
+    end
+}
+
+/// What is done with a text: its number, its tokens, and its stream `[T, d]`.
+type Each<'a> = dyn FnMut(usize, &[u32], Option<&Tensor>) -> Result<()> + 'a;
+
+/// The residual stream `[T, d]` at `point` of every text, several texts in one pass, given to `each` in order with the
+/// text's number. Texts longer than the context are cut with a warning; empty ones come without a stream.
+fn read(
+    model: &LanguageModel,
+    point: HookPoint,
+    texts: &[Vec<u32>],
+    first: usize,
+    what: &str,
+    ctl: &Ctl,
+    each: &mut Each<'_>,
+) -> Result<()> {
+    let texts: Vec<&[u32]> = texts.iter().enumerate().map(|(index, text)| cut(model, text, index, ctl)).collect();
+    let total: usize = texts.iter().map(|text| text.len()).sum();
+    let mut done: usize = texts.iter().take(first).map(|text| text.len()).sum();
+    let mut start = first;
+    while start < texts.len() {
+        ctl.check()?;
+        ctl.progress(what, done as u64, Some(total as u64));
+        let end = pass(&texts, start);
+        let full: Vec<&[u32]> = texts[start..end].iter().copied().filter(|text| !text.is_empty()).collect();
+        let streams = if full.is_empty() { Vec::new() } else { model.resid_batch(&full, point)? };
+        let mut streams = streams.iter();
+        for (number, &text) in texts.iter().enumerate().take(end).skip(start) {
+            each(number, text, if text.is_empty() { None } else { streams.next() })?;
+            done += text.len();
+        }
+        start = end;
+    }
+    Ok(())
+}
+
+/// What a direction in the stream does to the logits, as a matrix `[V, d]`: the unembedding with the factors of the last
+/// norm, and without the mean of each row where that norm takes out the mean (the logit lens). The norm's division by the
+/// length is left out: it is the same for all tokens.
+pub fn logit_lens(model: &LanguageModel) -> Result<Tensor> {
+    let head = model.unembedding()?.broadcast_mul(model.final_norm_weight())?;
+    Ok(match model.config().norm {
+        Norm::Layer => head.broadcast_sub(&head.mean_keepdim(1)?)?,
+        Norm::Rms | Norm::RmsPlusOne => head,
+    })
+}
+
 /// Writes the residual stream at `point` of every text into `store`, from the first text that is not in it. Texts longer
 /// than the context are cut with a warning. Position 0 is left out where it is the BOS token.
 pub fn harvest(
@@ -38,20 +100,13 @@ pub fn harvest(
     store: &mut ActivationStore,
     ctl: &Ctl,
 ) -> Result<()> {
-    for (index, text) in texts.iter().enumerate().skip(store.table().texts) {
-        ctl.check()?;
-        ctl.progress("Harvesting activations", index as u64, Some(texts.len() as u64));
-        let rows = match cut(model, text, index, ctl) {
-            [] => Vec::new(),
-            text => {
-                let skip = usize::from(model.config().bos == text.first().copied());
-                let resid = model.resid(text, point)?;
-                let resid = resid.narrow(0, skip, text.len() - skip)?.to_dtype(candle_core::DType::F32)?;
-                resid.flatten_all()?.to_vec1::<f32>()?
-            }
-        };
-        store.push_text(&rows)?;
-    }
+    let first = store.table().texts;
+    read(model, point, texts, first, "Harvesting activations", ctl, &mut |_, text, resid| {
+        let Some(resid) = resid else { return store.push_text(&[]) };
+        let skip = usize::from(model.config().bos == text.first().copied());
+        let resid = resid.narrow(0, skip, text.len() - skip)?.to_dtype(candle_core::DType::F32)?;
+        store.push_text(&resid.flatten_all()?.to_vec1::<f32>()?)
+    })?;
     store.finish()
 }
 
@@ -65,32 +120,6 @@ fn cut<'a>(model: &LanguageModel, text: &'a [u32], index: usize, ctl: &Ctl) -> &
         return &text[..most];
     }
     text
-}
-
-/// A continuation of a prompt.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Continuation {
-    /// Its tokens.
-    pub tokens: Vec<u32>,
-    /// Its text; empty without a tokenizer.
-    pub text: String,
-    /// Its perplexity under the unsteered model; `None` where it is empty.
-    pub perplexity: Option<f64>,
-}
-
-/// A continuation, without and with steering, from the same seed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SteeredGeneration {
-    /// The prompt, BOS included.
-    pub prompt: Vec<u32>,
-    /// Without steering.
-    pub baseline: Continuation,
-    /// With it.
-    pub steered: Continuation,
-    /// `KL(unsteered ‖ steered)` of the next token at every position of the steered continuation, in nats.
-    pub kl: Vec<f64>,
-    /// What was done where.
-    pub trace: Trace,
 }
 
 /// A model and an SAE that fit each other.
@@ -132,36 +161,41 @@ impl Attached<'_> {
 
     /// Pools the texts of both kinds for [`score`](crate::find::score).
     pub fn contrast(&self, first: &[Vec<u32>], second: &[Vec<u32>], pooling: Pooling, ctl: &Ctl) -> Result<Pooled> {
+        Ok(self.contrast_and_difference(first, second, pooling, ctl)?.0)
+    }
+
+    /// The same, and the mean of the stream over all tokens of the first kind minus that of the second.
+    pub fn contrast_and_difference(
+        &self,
+        first: &[Vec<u32>],
+        second: &[Vec<u32>],
+        pooling: Pooling,
+        ctl: &Ctl,
+    ) -> Result<(Pooled, Vec<f32>)> {
         let mut pooled = Pooled::new(self.sae.config.d_sae, first.len(), second.len());
-        let total = (first.len() + second.len()) as u64;
-        for (index, text) in first.iter().chain(second).enumerate() {
-            ctl.check()?;
-            ctl.progress("Reading the contrast set", index as u64, Some(total));
-            let text = cut(self.model, text, index, ctl);
+        let mut means = MeanDifference::new(self.sae.config.d_in);
+        let texts = [first, second].concat();
+        read(self.model, self.at.point, &texts, 0, "Reading the contrast set", ctl, &mut |index, text, resid| {
             let skip = usize::from(self.begins_with_bos(text));
-            if text.len() > skip {
-                pooled.push(index, &self.features(text)?.narrow(0, skip, text.len() - skip)?, pooling)?;
-            }
-        }
-        Ok(pooled)
+            let Some(resid) = resid.filter(|_| text.len() > skip) else { return Ok(()) };
+            let resid = resid.narrow(0, skip, text.len() - skip)?.to_dtype(candle_core::DType::F32)?;
+            means.push(index >= first.len(), &resid.flatten_all()?.to_vec1::<f32>()?);
+            pooled.push(index, &self.sae.encode(&resid)?.z, pooling)
+        })?;
+        Ok((pooled, means.difference()))
     }
 
     /// Adds texts to an index.
     pub fn index(&self, texts: &[Vec<u32>], builder: &mut IndexBuilder, ctl: &Ctl) -> Result<()> {
-        for (index, text) in texts.iter().enumerate() {
-            ctl.check()?;
-            ctl.progress("Indexing", index as u64, Some(texts.len() as u64));
-            let text = cut(self.model, text, index, ctl);
-            if !text.is_empty() {
-                builder.push(text, &self.features(text)?, self.begins_with_bos(text))?;
-            }
-        }
-        Ok(())
+        read(self.model, self.at.point, texts, 0, "Indexing", ctl, &mut |_, text, resid| {
+            let Some(resid) = resid else { return Ok(()) };
+            builder.push(text, &self.sae.encode(resid)?.z, self.begins_with_bos(text))
+        })
     }
 
     /// Quality on texts, with the CE and KL scores from running the model with the stream as it is, replaced by the
-    /// reconstruction, and replaced by zeros.
-    pub fn quality(&self, texts: &[Vec<u32>], ctl: &Ctl) -> Result<Quality> {
+    /// reconstruction, and replaced by zeros. The share of tokens where each feature fires comes with it.
+    pub fn quality(&self, texts: &[Vec<u32>], ctl: &Ctl) -> Result<(Quality, Vec<f64>)> {
         let mut meter = QualityMeter::new(self.sae.config.d_in, self.sae.config.d_sae);
         let (mut ce, mut divergence, mut predicted) = ([0f64; 3], [0f64; 2], 0usize);
         for (index, text) in texts.iter().enumerate() {
@@ -200,93 +234,7 @@ impl Attached<'_> {
             quality.ce_score = score_of(clean, sae, zero);
             quality.kl_score = score_of(0.0, divergence[0], divergence[1]);
         }
-        Ok(quality)
-    }
-
-    /// Continues `prompt` without and with steering from the same seed. `on_step` gets the tokens as they come, with
-    /// `true` for steered ones.
-    pub fn generate(
-        &self,
-        prompt: &[u32],
-        intervention: &Intervention,
-        sampling: &Sampling,
-        ctl: &Ctl,
-        on_step: &mut dyn FnMut(bool, &Step<'_>) -> ControlFlow<()>,
-    ) -> Result<SteeredGeneration> {
-        let baseline = self.unsteered(prompt, sampling, ctl, &mut |step| on_step(false, step))?;
-        let (steered, kl, trace) =
-            self.steered(prompt, intervention, sampling, ctl, &mut |step| on_step(true, step))?;
-        Ok(SteeredGeneration { prompt: prompt.to_vec(), baseline, steered, kl, trace })
-    }
-
-    /// The continuation without steering.
-    pub fn unsteered(
-        &self,
-        prompt: &[u32],
-        sampling: &Sampling,
-        ctl: &Ctl,
-        on_step: &mut dyn FnMut(&Step<'_>) -> ControlFlow<()>,
-    ) -> Result<Continuation> {
-        let mut cache = self.model.new_cache();
-        let made = generate(self.model, &mut cache, prompt, sampling, &mut NoHooks, ctl, on_step)?;
-        let perplexity = self.perplexity(prompt, &made.tokens, ctl)?;
-        Ok(Continuation { tokens: made.tokens, text: made.text, perplexity })
-    }
-
-    /// The continuation with steering, the divergence at each of its tokens (see [`SteeredGeneration::kl`]) and the record.
-    pub fn steered(
-        &self,
-        prompt: &[u32],
-        intervention: &Intervention,
-        sampling: &Sampling,
-        ctl: &Ctl,
-        on_step: &mut dyn FnMut(&Step<'_>) -> ControlFlow<()>,
-    ) -> Result<(Continuation, Vec<f64>, Trace)> {
-        let model = self.model;
-        let mut hook = SteeringHook::new(intervention, self.sae, self.at.point, self.bos(), prompt.len())?;
-        let (mut cache, mut logits) = (model.new_cache(), Vec::new());
-        let made = generate(model, &mut cache, prompt, sampling, &mut hook, ctl, &mut |step| {
-            logits.push(step.logits.to_vec());
-            on_step(step)
-        })?;
-        let mut divergence = Vec::new();
-        if !made.tokens.is_empty() {
-            // One pass of the unsteered model over the same tokens.
-            let all = [prompt, &made.tokens[..made.tokens.len() - 1]].concat();
-            let resid = model.forward_resid(&all, &mut model.new_cache(), &mut NoHooks)?;
-            let free = model.logits(&resid.narrow(0, prompt.len() - 1, made.tokens.len())?)?.to_vec2::<f32>()?;
-            divergence = free.iter().zip(&logits).map(|(free, steered)| kl(free, steered)).collect();
-        }
-        let perplexity = self.perplexity(prompt, &made.tokens, ctl)?;
-        let continuation = Continuation { tokens: made.tokens, text: made.text, perplexity };
-        Ok((continuation, divergence, hook.into_trace()))
-    }
-
-    /// Perplexity of a continuation under the unsteered model.
-    fn perplexity(&self, prompt: &[u32], continuation: &[u32], ctl: &Ctl) -> Result<Option<f64>> {
-        if continuation.is_empty() || prompt.is_empty() {
-            return Ok(None);
-        }
-        let scored = score(self.model, &[prompt, continuation].concat(), &mut NoHooks, ctl)?;
-        let logprobs: Vec<f64> = scored.logprobs[prompt.len() - 1..].iter().map(|&x| f64::from(x)).collect();
-        Ok(perplexity(&logprobs))
-    }
-
-    /// Forward pass of a whole text with steering, as if it were all prompt up to `prompt` and the rest generated: the
-    /// logits `[T, V]` and the trace.
-    pub fn steered_logits(&self, text: &[u32], prompt: usize, intervention: &Intervention) -> Result<(Tensor, Trace)> {
-        if prompt == 0 || prompt > text.len() {
-            return Err(SteerError::Spec(format!("a prompt of {prompt} tokens is no part of {} tokens", text.len())));
-        }
-        let mut hook = SteeringHook::new(intervention, self.sae, self.at.point, self.bos(), prompt)?;
-        let mut cache = self.model.new_cache();
-        let first = self.model.forward(&text[..prompt], &mut cache, &mut hook)?;
-        let logits = if prompt == text.len() {
-            first
-        } else {
-            Tensor::cat(&[first, self.model.forward(&text[prompt..], &mut cache, &mut hook)?], 0)?
-        };
-        Ok((logits, hook.into_trace()))
+        Ok((quality, meter.density()))
     }
 }
 

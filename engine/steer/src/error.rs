@@ -107,6 +107,9 @@ pub enum SteerError {
     /// The computation itself failed.
     #[error("the computation failed: {0}")]
     Tensor(#[from] candle_core::Error),
+    /// The parameters of a network that is trained.
+    #[error(transparent)]
+    Params(#[from] plumb_nn::params::ParamError),
     /// The language model failed.
     #[error(transparent)]
     Text(#[from] plumb_text::Error),

@@ -1,11 +1,13 @@
 //! Activations on disk: written in pieces with bounded memory, resumed after a stop or a full disk, read back in
 //! shuffled batches.
 //!
-//! A folder with `store.json` and `chunk-N.bin`, each chunk `rows · d` little-endian 32-bit floats. The table is
-//! replaced after each chunk, so a chunk that it does not list was cut off and is written again.
+//! A folder with `store.json` and `chunk-N.bin`, each chunk `rows · d` little-endian floats, of 16 bits where room matters
+//! more than the last digits. The table is replaced after each chunk, so a chunk that it does not list was cut off and is
+//! written again.
 
 use std::path::{Path, PathBuf};
 
+use half::f16;
 use plumb_core::atomic;
 use plumb_core::random::Random;
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,9 @@ pub struct StoreTable {
     pub d: usize,
     /// Rows of a full chunk.
     pub chunk_rows: usize,
+    /// Whether numbers are kept in 16 bits.
+    #[serde(default)]
+    pub half: bool,
     /// What was read where: model, hook point, corpus. Must be the same when resumed.
     pub origin: String,
     /// Rows of each chunk.
@@ -43,13 +48,13 @@ const TABLE: &str = "store.json";
 
 impl ActivationStore {
     /// Makes a store in `folder`, or goes on with the one that is there if it has the same width and origin.
-    pub fn create(folder: &Path, d: usize, chunk_rows: usize, origin: &str) -> Result<Self> {
+    pub fn create(folder: &Path, d: usize, chunk_rows: usize, half: bool, origin: &str) -> Result<Self> {
         if d == 0 || chunk_rows == 0 {
             return Err(SteerError::Spec("activations need a width and chunks a number of rows".to_owned()));
         }
         if folder.join(TABLE).is_file() {
             let store = Self::open(folder)?;
-            if store.table.d != d || store.table.origin != origin {
+            if store.table.d != d || store.table.half != half || store.table.origin != origin {
                 return Err(SteerError::Spec(format!(
                     "{} holds other activations ({}, {} wide): choose another folder or delete it",
                     folder.display(),
@@ -60,8 +65,15 @@ impl ActivationStore {
             return Ok(store);
         }
         std::fs::create_dir_all(folder).map_err(|error| atomic::WriteError::new(folder, error))?;
-        let table =
-            StoreTable { d, chunk_rows, origin: origin.to_owned(), chunks: Vec::new(), texts: 0, complete: false };
+        let table = StoreTable {
+            d,
+            chunk_rows,
+            half,
+            origin: origin.to_owned(),
+            chunks: Vec::new(),
+            texts: 0,
+            complete: false,
+        };
         let store = Self { folder: folder.to_path_buf(), table, buffer: Vec::new(), texts: 0 };
         store.save_table()?;
         Ok(store)
@@ -74,7 +86,7 @@ impl ActivationStore {
         let table: StoreTable = serde_json::from_str(&text).map_err(|error| SteerError::read(&path, error))?;
         for (index, &rows) in table.chunks.iter().enumerate() {
             let chunk = chunk_path(folder, index);
-            let expected = (rows * table.d * 4) as u64;
+            let expected = (rows * table.d * if table.half { 2 } else { 4 }) as u64;
             let found = std::fs::metadata(&chunk).map_err(|error| SteerError::read(&chunk, error))?.len();
             if found != expected {
                 let reason = format!("it has {found} bytes where {expected} are expected: harvest again");
@@ -101,6 +113,13 @@ impl ActivationStore {
         if !rows.len().is_multiple_of(self.table.d) {
             return Err(SteerError::Width { expected: self.table.d, found: rows.len() });
         }
+        if let Some(number) = rows.iter().find(|x| !x.is_finite() || (self.table.half && x.abs() > f16::MAX.to_f32())) {
+            return Err(SteerError::Spec(format!(
+                "an activation of text {} is {number}: {}",
+                self.texts,
+                if number.is_finite() { "store them in 32 bits" } else { "the model is damaged or overflows" }
+            )));
+        }
         self.buffer.extend_from_slice(rows);
         self.texts += 1;
         if self.buffer.len() >= self.table.chunk_rows * self.table.d {
@@ -112,7 +131,11 @@ impl ActivationStore {
 
     fn flush(&mut self) -> Result<()> {
         if !self.buffer.is_empty() {
-            let bytes: Vec<u8> = self.buffer.iter().flat_map(|x| x.to_le_bytes()).collect();
+            let bytes: Vec<u8> = if self.table.half {
+                self.buffer.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect()
+            } else {
+                self.buffer.iter().flat_map(|x| x.to_le_bytes()).collect()
+            };
             atomic::write(&chunk_path(&self.folder, self.table.chunks.len()), &bytes)?;
             self.table.chunks.push(self.buffer.len() / self.table.d);
             self.buffer.clear();
@@ -136,6 +159,10 @@ impl ActivationStore {
     pub fn chunk(&self, index: usize) -> Result<Vec<f32>> {
         let path = chunk_path(&self.folder, index);
         let bytes = std::fs::read(&path).map_err(|error| SteerError::read(&path, error))?;
+        if self.table.half {
+            let (numbers, _) = bytes.as_chunks::<2>();
+            return Ok(numbers.iter().map(|&number| f16::from_le_bytes(number).to_f32()).collect());
+        }
         let (numbers, _) = bytes.as_chunks::<4>();
         Ok(numbers.iter().map(|&number| f32::from_le_bytes(number)).collect())
     }
@@ -195,7 +222,10 @@ impl Batches<'_> {
         }
         let mut order: Vec<usize> = (0..pool.len() / d).collect();
         random.shuffle(&mut order);
-        self.rows = order.into_iter().flat_map(|row| &pool[row * d..(row + 1) * d]).copied().collect();
+        self.rows.reserve_exact(pool.len());
+        for row in order {
+            self.rows.extend_from_slice(&pool[row * d..(row + 1) * d]);
+        }
         Ok(())
     }
 }
@@ -218,11 +248,11 @@ mod tests {
     #[test]
     fn a_stopped_harvest_goes_on_where_it_was() {
         let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let mut store = ActivationStore::create(whole.path(), 2, 8, "x").unwrap();
+        let mut store = ActivationStore::create(whole.path(), 2, 8, false, "x").unwrap();
         push(&mut store, 0..40);
         store.finish().unwrap();
         for stop in [13, 27, 40] {
-            let mut store = ActivationStore::create(parts.path(), 2, 8, "x").unwrap();
+            let mut store = ActivationStore::create(parts.path(), 2, 8, false, "x").unwrap();
             let done = store.table().texts;
             push(&mut store, done..stop);
             if stop == 40 {
@@ -237,7 +267,10 @@ mod tests {
         assert_eq!(all(&resumed), all(&store));
         assert!(resumed.table().complete);
         assert!(
-            ActivationStore::create(parts.path(), 2, 8, "y").unwrap_err().to_string().contains("other activations")
+            ActivationStore::create(parts.path(), 2, 8, false, "y")
+                .unwrap_err()
+                .to_string()
+                .contains("other activations")
         );
         let chunk = chunk_path(parts.path(), 1);
         std::fs::write(chunk, b"short").unwrap();
@@ -249,7 +282,7 @@ mod tests {
     fn a_failed_write_loses_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("store");
-        let mut store = ActivationStore::create(&inner, 2, 4, "x").unwrap();
+        let mut store = ActivationStore::create(&inner, 2, 4, false, "x").unwrap();
         push(&mut store, 0..6);
         let (before, done) = (all(&store), store.table().texts);
         // The folder goes away, as a disk that is full or pulled out.
@@ -258,14 +291,32 @@ mod tests {
         let error = (6..20).find_map(|_| store.push_text(&[0.0; 8]).err()).unwrap();
         assert!(matches!(error, SteerError::Write(_)), "{error}");
         std::fs::rename(&aside, &inner).unwrap();
-        let store = ActivationStore::create(&inner, 2, 4, "x").unwrap();
+        let store = ActivationStore::create(&inner, 2, 4, false, "x").unwrap();
         assert_eq!((all(&store), store.table().texts), (before, done));
+    }
+
+    #[test]
+    fn sixteen_bits_keep_what_they_can_and_refuse_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = ActivationStore::create(folder.path(), 2, 8, true, "x").unwrap();
+        store.push_text(&[1.5, -0.333, 1000.1, 3e-5]).unwrap();
+        for (number, part) in [(1e6, "32 bits"), (f32::NAN, "damaged")] {
+            let error = store.push_text(&[number, 0.0]).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        store.finish().unwrap();
+        let found = ActivationStore::open(folder.path()).unwrap().chunk(0).unwrap();
+        assert_eq!(found.len(), 4);
+        for (found, put) in found.iter().zip([1.5f32, -0.333, 1000.1, 3e-5]) {
+            assert!((found - put).abs() <= 1e-3 * put.abs(), "{found} {put}");
+        }
+        assert!(ActivationStore::create(folder.path(), 2, 8, false, "x").is_err(), "another kind of store");
     }
 
     #[test]
     fn an_epoch_gives_every_row_once() {
         let folder = tempfile::tempdir().unwrap();
-        let mut store = ActivationStore::create(folder.path(), 1, 10, "x").unwrap();
+        let mut store = ActivationStore::create(folder.path(), 1, 10, false, "x").unwrap();
         for text in 0..60 {
             store.push_text(&[text as f32]).unwrap();
         }

@@ -9,20 +9,31 @@
 //! `A_j` the largest activation of feature `j` on a reference corpus, `α` the strength.
 
 mod attached;
+mod batch;
+pub mod browse;
+pub mod choice;
+pub mod corpus;
 mod error;
+pub mod experiment;
 pub mod find;
 pub mod harvest;
 pub mod index;
 pub mod intervene;
 pub mod job;
+pub mod judge;
 pub mod metrics;
 pub mod quality;
 pub mod report;
 pub mod sae;
 pub mod sae_job;
+pub mod sae_spec;
+pub mod shipped;
+pub mod source;
 pub mod spec;
 pub mod splitting;
 pub mod train;
+pub mod world;
 
-pub use attached::{Attached, Continuation, SteeredGeneration, facts, harvest};
+pub use attached::{Attached, Continuation, SteeredGeneration, facts, harvest, logit_lens};
+pub use batch::Made;
 pub use error::{Result, SteerError};

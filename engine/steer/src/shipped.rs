@@ -62,12 +62,12 @@ pub fn find(name: &str, cache: &Cache) -> Result<Option<PathBuf>> {
         let path = folder.join(place.strip_suffix(".gz").unwrap_or(place));
         let parent = path.parent().unwrap_or(&folder);
         std::fs::create_dir_all(parent).map_err(|error| atomic::WriteError::new(parent, error))?;
-        if path != folder.join(place) {
+        if path == folder.join(place) {
+            atomic::write(&path, bytes)?;
+        } else {
             let mut plain = Vec::new();
             GzDecoder::new(*bytes).read_to_end(&mut plain).map_err(|error| SteerError::read(&path, error))?;
             atomic::write(&path, &plain)?;
-        } else {
-            atomic::write(&path, bytes)?;
         }
     }
     // Last, so that what was interrupted is unpacked again.

@@ -69,6 +69,9 @@ fn long_texts_are_cut_and_long_token_lists_refused() {
     assert!(classifier.classify(&[&long], &ctl).is_err());
 }
 
+/// Changes a tensor by name, or says that it is to be left out.
+type Change = dyn Fn(&str, &mut Vec<usize>, &mut Vec<f32>) -> bool;
+
 #[test]
 fn damaged_checkpoints_are_named() {
     let place = tempfile::tempdir().unwrap();
@@ -76,7 +79,7 @@ fn damaged_checkpoints_are_named() {
         std::fs::copy(folder().join(name), place.path().join(name)).unwrap();
     }
     let file = Checkpoint::open(&folder().join("model.safetensors")).unwrap();
-    let spoil = |change: &dyn Fn(&str, &mut Vec<usize>, &mut Vec<f32>) -> bool| {
+    let spoil = |change: &Change| {
         let mut tensors = Vec::new();
         for entry in file.tensors() {
             let (mut shape, mut numbers) = (entry.shape.clone(), file.read_f32(&entry.name).unwrap());

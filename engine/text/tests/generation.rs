@@ -161,7 +161,7 @@ fn a_long_prompt_is_stopped_between_two_blocks() {
     let mut hooks = Cancel(&ctl, 0);
     let sampling = Sampling { max_tokens: 4, ..Sampling::default() };
     let go_on = &mut |_: &plumb_text::Step<'_>| ControlFlow::Continue(());
-    let found = plumb_text::generate(&model, &mut cache, &[1, 2, 3], &sampling, &mut hooks, &ctl, go_on);
+    let found = generate(&model, &mut cache, &[1, 2, 3], &sampling, &mut hooks, &ctl, go_on);
     assert!(matches!(found, Err(plumb_text::Error::Cancelled(_))));
     assert_eq!((hooks.1, cache.len()), (1, 0), "one block was met, and nothing is behind the cache");
 }

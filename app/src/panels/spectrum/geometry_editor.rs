@@ -63,12 +63,12 @@ pub fn problem(op: OpKind, shape: &[usize], geometry: &Geometry) -> Option<Strin
         (_, [.., h, w]) => [*h, *w],
         _ => return Some("A convolution needs a weight with three or four dimensions.".to_owned()),
     };
-    for axis in usize::from(op.has_one_axis())..2 {
+    for (axis, &reach) in kernel.iter().enumerate().skip(usize::from(op.has_one_axis())) {
         let name = if axis == 0 { "high" } else { "wide" };
         let size = geometry.input[axis];
         let [before, after] = geometry.sides(axis);
         let (padded, padding) = (size + before + after, before.max(after));
-        let reach = geometry.dilation[axis] * (kernel[axis].max(1) - 1) + 1;
+        let reach = geometry.dilation[axis] * (reach.max(1) - 1) + 1;
         if !op.is_transposed() && reach > padded {
             return Some(format!("The kernel reaches over {reach} pixels, the padded input is only {padded} {name}."));
         }
@@ -81,9 +81,7 @@ pub fn problem(op: OpKind, shape: &[usize], geometry: &Geometry) -> Option<Strin
             let mode = mode_name(geometry.padding_mode);
             return Some(format!("{mode} padding of {padding} does not fit an input {size} pixels {name}."));
         }
-        if op.is_transposed()
-            && geometry.output_padding[axis] >= geometry.stride[axis].max(geometry.dilation[axis])
-        {
+        if op.is_transposed() && geometry.output_padding[axis] >= geometry.stride[axis].max(geometry.dilation[axis]) {
             return Some("Output padding must be smaller than stride or dilation.".to_owned());
         }
     }

@@ -98,10 +98,12 @@ impl Panel for SpectrumPanel {
             commands::SURVEY | commands::EXPORT_MODEL => open,
             commands::CLIP_LAYER => open && idle && state.selected().is_some_and(|layer| layer.problem.is_none()),
             commands::CLIP_ALL => open && idle,
-            commands::EXPORT_TABLE | commands::SAVE_RUN | commands::NEXT | commands::PREVIOUS | commands::TABLE
-            | commands::DETAIL => {
-                !state.report.layers.is_empty()
-            }
+            commands::EXPORT_TABLE
+            | commands::SAVE_RUN
+            | commands::NEXT
+            | commands::PREVIOUS
+            | commands::TABLE
+            | commands::DETAIL => !state.report.layers.is_empty(),
             _ => true,
         }
     }

@@ -4,8 +4,8 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 
 use crate::shell::commands::{CommandId, CommandSpec, Menu};
 
-const fn alt(key: Key) -> Option<KeyboardShortcut> {
-    Some(KeyboardShortcut::new(Modifiers::ALT, key))
+const fn alt(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::ALT, key)
 }
 
 macro_rules! commands {
@@ -29,26 +29,26 @@ commands! {
     OPEN_SAE = "steer.open_sae", File, None, "Open autoencoder…", "Choose the folder of a sparse autoencoder.";
     INDEX = "steer.index", Run, None, "Index features over a file…", "Read a file of texts and keep what makes every feature fire.";
     MEASURE = "steer.measure", Run, None, "Measure the autoencoder on a file…", "Explained variance, sparsity and cost of the reconstruction on texts of your own.";
-    STEER = "steer.steer", Run, alt(Key::Enter), "Steer now", "Write the continuations again, without and with steering.";
-    LIVE = "steer.live", Run, alt(Key::L), "Steer while dragging", "Write the continuations again whenever something changes.";
-    RACK = "steer.rack", Edit, alt(Key::A), "Add feature to the rack", "Put the selected feature into the steering rack.";
+    STEER = "steer.steer", Run, Some(alt(Key::Enter)), "Steer now", "Write the continuations again, without and with steering.";
+    LIVE = "steer.live", Run, Some(alt(Key::L)), "Steer while dragging", "Write the continuations again whenever something changes.";
+    RACK = "steer.rack", Edit, Some(alt(Key::A)), "Add feature to the rack", "Put the selected feature into the steering rack.";
     RACK_BEST = "steer.rack_best", Edit, None, "Add the best candidates to the rack", "Put the first three features of Find into the steering rack.";
     CLEAR_RACK = "steer.clear_rack", Edit, None, "Empty the rack", "Take all features out of the steering rack.";
     RESET = "steer.reset", Edit, None, "Reset all strengths", "Bring every slider of the rack back to one largest activation taken away.";
-    LABEL = "steer.label", Edit, alt(Key::N), "Name the feature", "Put the keyboard into the label field of the selected feature.";
-    SEARCH = "steer.search", Edit, alt(Key::S), "Search features", "Put the keyboard into the search field.";
-    TABLE = "steer.table", View, alt(Key::T), "Go to the feature table", "Give the feature table the keyboard.";
-    SHOW_TABLE = "steer.show_table", View, alt(Key::B), "Show or hide the feature table", "Give the whole width to what stands beside the table.";
+    LABEL = "steer.label", Edit, Some(alt(Key::N)), "Name the feature", "Put the keyboard into the label field of the selected feature.";
+    SEARCH = "steer.search", Edit, Some(alt(Key::S)), "Search features", "Put the keyboard into the search field.";
+    TABLE = "steer.table", View, Some(alt(Key::T)), "Go to the feature table", "Give the feature table the keyboard.";
+    SHOW_TABLE = "steer.show_table", View, Some(alt(Key::B)), "Show or hide the feature table", "Give the whole width to what stands beside the table.";
     NEXT = "steer.next", View, None, "Next feature", "Select the next feature of the table.";
     PREVIOUS = "steer.previous", View, None, "Previous feature", "Select the previous feature of the table.";
     DEAD = "steer.dead", View, None, "Hide dead features", "Leave features that never fire out of the table.";
-    BLUR = "steer.blur", View, alt(Key::R), "Hide rude text", "Hide texts that the judge of toxicity objects to until they are revealed.";
-    TAB_FEATURE = "steer.tab_feature", View, alt(Key::Num1), "Show feature", "What makes the selected feature fire and what it does.";
-    TAB_STEER = "steer.tab_steer", View, alt(Key::Num2), "Show steering rack", "Turn features and read what the model writes.";
-    TAB_FIND = "steer.tab_find", View, alt(Key::Num3), "Show find", "Features that tell two kinds of text apart.";
-    TAB_SWEEP = "steer.tab_sweep", View, alt(Key::Num4), "Show sweep", "Toxicity against fluency over strengths and tiers.";
-    TAB_SPLITTING = "steer.tab_splitting", View, alt(Key::Num5), "Show splitting", "One concept over autoencoders of several widths.";
-    TAB_QUALITY = "steer.tab_quality", View, alt(Key::Num6), "Show autoencoder", "How far the autoencoder can be trusted.";
+    BLUR = "steer.blur", View, Some(alt(Key::R)), "Hide rude text", "Hide texts that the judge of toxicity objects to until they are revealed.";
+    TAB_FEATURE = "steer.tab_feature", View, Some(alt(Key::Num1)), "Show feature", "What makes the selected feature fire and what it does.";
+    TAB_STEER = "steer.tab_steer", View, Some(alt(Key::Num2)), "Show steering rack", "Turn features and read what the model writes.";
+    TAB_FIND = "steer.tab_find", View, Some(alt(Key::Num3)), "Show find", "Features that tell two kinds of text apart.";
+    TAB_SWEEP = "steer.tab_sweep", View, Some(alt(Key::Num4)), "Show sweep", "Toxicity against fluency over strengths and tiers.";
+    TAB_SPLITTING = "steer.tab_splitting", View, Some(alt(Key::Num5)), "Show splitting", "One concept over autoencoders of several widths.";
+    TAB_QUALITY = "steer.tab_quality", View, Some(alt(Key::Num6)), "Show autoencoder", "How far the autoencoder can be trusted.";
     FIND = "steer.find", Run, None, "Find features by contrast", "Score every feature on the two kinds of text.";
     SWEEP = "steer.sweep", Run, None, "Sweep strengths", "Steer at every strength of the grid in every tier.";
     IMPORT = "steer.import_labels", File, None, "Import labels…", "Read labels and lists from a RON or CSV file.";

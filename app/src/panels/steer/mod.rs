@@ -58,12 +58,12 @@ pub struct SteerPanel {
 
 impl Default for SteerPanel {
     fn default() -> Self {
-        let mut state = State::default();
-        state.sampling =
+        let sampling =
             plumb_text::Sampling { temperature: 0.7, max_tokens: 40, seed: 1, ..plumb_text::Sampling::default() };
+        let mut state = State { sampling, ..State::default() };
         state.find_spec.filters.min_firings = 10;
         state.sweep_spec.random_controls = 3;
-        state.typed.strengths = "0.5 1 2 4".to_owned();
+        "0.5 1 2 4".clone_into(&mut state.typed.strengths);
         Self { state }
     }
 }

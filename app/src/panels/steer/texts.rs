@@ -137,7 +137,7 @@ fn side(
                 }
                 let done = moved(row, position);
                 if !done.is_empty() {
-                    tip = format!("{tip}\n{done}").trim().to_owned();
+                    format!("{tip}\n{done}").trim().clone_into(&mut tip);
                 }
             }
             Token {

@@ -1,16 +1,17 @@
 //! SAEs on the tiny random checkpoints of the text crate.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use candle_core::{DType, Device};
 use plumb_core::random::Random;
 use plumb_nn::random;
-use plumb_text::{Precision, Site};
+use plumb_text::{Precision, Sampling, Site, Step};
 
 use super::*;
 use crate::find::{Filters, ScoreKind, rank};
 use crate::index::{FeatureIndex, IndexTable};
-use crate::intervene::{Action, Target, Tier, Unit};
+use crate::intervene::{Action, Intervention, SteeringHook, Target, Tier, Unit};
 use crate::sae::{Architecture, SaeConfig};
 
 const CPU: Device = Device::Cpu;
@@ -131,6 +132,36 @@ fn a_constant_added_to_every_number_leaves_gpt2_as_it_is() {
     assert!(worst(&attached.steered_logits(&text, 5, &intervention).unwrap().0, &free) < 1e-4);
 }
 
+/// The logits of a stream that is `v`, minus those of `−v`, are twice those of the lens divided by the length that the
+/// norm divides by.
+#[test]
+fn the_logit_lens_is_what_the_head_makes_of_a_direction() {
+    for family in ["gpt2", "llama", "gemma2"] {
+        let model = model(family);
+        let d = model.config().d_model;
+        let mut random = Random::new(8, "lens");
+        let v = random::normal(&mut random, 0.5, 1.0, (1, d), DType::F32, &CPU).unwrap();
+        let cap = |logits: Tensor| match model.config().final_cap {
+            Some(cap) => (logits / cap).unwrap().to_vec2::<f32>().unwrap()[0]
+                .iter()
+                .map(|x| (cap as f32) * x.atanh())
+                .collect::<Vec<f32>>(),
+            None => logits.to_vec2::<f32>().unwrap().remove(0),
+        };
+        let (up, down) = (cap(model.logits(&v).unwrap()), cap(model.logits(&v.neg().unwrap()).unwrap()));
+        let lens = v.matmul(&logit_lens(&model).unwrap().t().unwrap()).unwrap().to_vec2::<f32>().unwrap().remove(0);
+        let values = v.to_vec2::<f32>().unwrap().remove(0);
+        let mean = match model.config().norm {
+            Norm::Layer => values.iter().sum::<f32>() / d as f32,
+            _ => 0.0,
+        };
+        let length = (values.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / d as f32).sqrt();
+        for ((up, down), lens) in up.iter().zip(&down).zip(&lens) {
+            assert!(((up - down) / 2.0 - lens / length).abs() < 1e-3 * (1.0 + lens.abs()), "{family}");
+        }
+    }
+}
+
 #[test]
 fn harvest_measure_contrast_and_index() {
     let model = model("llama");
@@ -141,14 +172,15 @@ fn harvest_measure_contrast_and_index() {
     let attached = Attached { model: &model, sae: &sae, at: &at };
     let (texts, ctl) = (texts(&model, 40), Ctl::new(1));
     let folder = tempfile::tempdir().unwrap();
-    let mut store = ActivationStore::create(folder.path(), d, 100, "llama").unwrap();
+    let mut store = ActivationStore::create(folder.path(), d, 100, false, "llama").unwrap();
     harvest(&model, at.point, &texts[..15], &mut store, &ctl).unwrap();
     harvest(&model, at.point, &texts, &mut store, &ctl).unwrap();
     assert_eq!(store.table().texts, 40);
     let bos = texts.iter().filter(|text| Some(text[0]) == model.config().bos).count();
     assert_eq!(store.rows(), 40 * 12 - bos);
 
-    let quality = attached.quality(&texts[..5], &ctl).unwrap();
+    let (quality, density) = attached.quality(&texts[..5], &ctl).unwrap();
+    assert_eq!(density.len(), 24);
     assert!(quality.l0 > 1.0 && quality.ce_score.is_some() && quality.kl_score.unwrap() <= 1.0);
 
     // Texts with token 7 in the middle against the same ones with token 8.
@@ -167,7 +199,7 @@ fn harvest_measure_contrast_and_index() {
     let place = folder.path().join("index");
     let mut builder = IndexBuilder::new(&place, 24, IndexTable { context: 2, ..IndexTable::default() }, 0).unwrap();
     attached.index(&texts, &mut builder, &ctl).unwrap();
-    builder.finish(Some(&sae), Some(&model.unembedding().unwrap()), &ctl).unwrap();
+    builder.finish(Some(&sae), Some(&logit_lens(&model).unwrap()), &ctl).unwrap();
     let index = FeatureIndex::open(&place).unwrap();
     let card = index.card(best.feature).unwrap();
     assert!(card.max > 0.0 && !card.top_logits.is_empty() && card.nearest.len() == 8);
@@ -209,9 +241,11 @@ fn jobs_find_and_sweep() {
         random_controls: 2,
         sampling: Sampling { max_tokens: 5, temperature: 1.0, ignore_end: true, ..Sampling::default() },
         continuations: 2,
+        ..SweepSpec::default()
     };
     let scorer = Arc::new(TokenLexicon::new((0..20).collect()));
-    let sweep = SweepJob { subject, prompts: texts[..4].to_vec(), scorer, spec };
+    let prompts = texts[..4].to_vec();
+    let sweep = SweepJob { subject, prompts, neutral: Vec::new(), questions: Vec::new(), scorer, spec };
     let report = sweep.clone().run(&Ctl::new(0)).unwrap();
     // Two tiers, and two random directions in the place of the decoder vector.
     assert_eq!(report.points.len(), (2 + 2) * 3);
@@ -232,34 +266,46 @@ fn an_autoencoder_is_trained_attached_measured_and_indexed() {
     use plumb_core::Job as _;
 
     use crate::job::Subject;
+    use crate::sae::Stored;
     use crate::sae_job::{IndexJob, QualityJob, TrainSaeJob};
+    use crate::sae_spec::SaeTrainSpec;
     use crate::train::{Sparsity, TrainSpec};
 
     let model = Arc::new(model("llama"));
     let texts = texts(&model, 200);
     let folder = tempfile::tempdir().unwrap();
-    let job = TrainSaeJob {
-        model: Arc::clone(&model),
-        name: "llama".to_owned(),
-        point: HookPoint { block: 1, site: Site::ResidPost },
-        texts: texts.clone(),
-        corpus: "made".to_owned(),
-        chunk_rows: 500,
-        folder: folder.path().to_path_buf(),
-        spec: TrainSpec {
-            features: 64,
-            sparsity: Sparsity::TopK { k: 8, aux: 1.0 / 32.0 },
-            steps: 300,
-            batch: 256,
-            rate: 3e-3,
-            warm_up: 20,
-            dead_after: 5000,
-            save_every: 100,
-            ..TrainSpec::default()
-        },
+    let one = |sparsity, features| TrainSpec {
+        features,
+        sparsity,
+        steps: 300,
+        batch: 256,
+        rate: 3e-3,
+        warm_up: 20,
+        dead_after: 5000,
+        save_every: 100,
+        ..TrainSpec::default()
     };
-    let (sae, report) = job.run(&Ctl::new(0)).unwrap();
-    assert_eq!(report.steps, 300);
+    let aux = 1.0 / 32.0;
+    let spec = SaeTrainSpec {
+        hook: HookPoint { block: 1, site: Site::ResidPost },
+        train: vec![one(Sparsity::TopK { k: 8, aux }, 64), one(Sparsity::BatchTopK { k: 8, aux }, 32)],
+        stored: Stored::F16,
+        work: folder.path().join("work"),
+        out: folder.path().join("out"),
+        ..SaeTrainSpec::default()
+    };
+    let job = TrainSaeJob { model: Arc::clone(&model), texts: texts.clone(), held_out: texts[..5].to_vec(), spec };
+    let trained = job.clone().run(&Ctl::new(0)).unwrap();
+    // A second run finds everything done and gives the same.
+    assert_eq!(trained, job.run(&Ctl::new(0)).unwrap());
+    assert_eq!(trained.iter().map(|one| (one.features, one.steps)).collect::<Vec<_>>(), [(64, 300), (32, 300)]);
+    for one in &trained {
+        assert!(one.quality.explained_variance > 0.4 && one.quality.l0 < 12.0, "{one:?}");
+        assert!(one.folder.join("quality.json").is_file());
+    }
+    let (narrow, _) = Sae::load(&trained[1].folder, &CPU).unwrap();
+    assert_eq!(narrow.config.architecture, Architecture::JumpRelu);
+    let (sae, _) = Sae::load(&trained[0].folder, &CPU).unwrap();
     let subject = Arc::new(Subject::new(model, Arc::new(sae), "llama", None).unwrap());
     let quality = QualityJob { subject: Arc::clone(&subject), texts: texts[..10].to_vec() }.run(&Ctl::new(0)).unwrap();
     assert!(quality.l0 <= 8.0 && quality.explained_variance > 0.5, "{quality:?}");
@@ -267,4 +313,35 @@ fn an_autoencoder_is_trained_attached_measured_and_indexed() {
     let table = IndexTable { context: 4, ..IndexTable::default() };
     IndexJob { subject, texts, table, folder: place.clone() }.run(&Ctl::new(0)).unwrap();
     assert_eq!(FeatureIndex::open(&place).unwrap().rows().len(), 64);
+}
+
+#[test]
+fn many_prompts_at_once_are_continued_as_one_alone() {
+    for family in ["gpt2", "llama", "gemma2"] {
+        let model = model(family);
+        let sae = sae(model.config().d_model, 16, 0.0);
+        let at = sae.attach(&facts(&model, family), None).unwrap();
+        let attached = Attached { model: &model, sae: &sae, at: &at };
+        let prompts = texts(&model, 19);
+        let prompts: Vec<&[u32]> = prompts.iter().enumerate().map(|(i, text)| &text[..3 + i % 5]).collect();
+        let sampling = |seed| Sampling { temperature: 1.0, max_tokens: 6, seed, ..Sampling::default() };
+        let samplings: Vec<Sampling> = (0..prompts.len() as u64).map(sampling).collect();
+        let intervention = suppress(Tier::Constant, -2.0, 0.0);
+        let ctl = Ctl::new(0);
+        let made = attached.continue_all(&prompts, &samplings, Some(&intervention), &ctl).unwrap();
+        let free = attached.continue_all(&prompts, &samplings, None, &ctl).unwrap();
+        for (i, (made, free)) in made.iter().zip(&free).enumerate() {
+            let go_on = &mut |_: &Step<'_>| ControlFlow::Continue(());
+            let (alone, kl, trace) = attached.steered(prompts[i], &intervention, &samplings[i], &ctl, go_on).unwrap();
+            assert_eq!(made.continuation.tokens, alone.tokens, "{family} {i}");
+            assert_eq!(made.trace.steered(), trace.steered());
+            assert_eq!(made.kl.len(), kl.len());
+            assert!(made.kl.iter().zip(&kl).all(|(a, b)| (a - b).abs() < 1e-3));
+            let close = |a: Option<f64>, b: Option<f64>| a.zip(b).is_none_or(|(a, b)| (a / b - 1.0).abs() < 1e-3);
+            assert!(close(made.continuation.perplexity, alone.perplexity));
+            let alone = attached.unsteered(prompts[i], &samplings[i], &ctl, go_on).unwrap();
+            assert_eq!(free.continuation.tokens, alone.tokens);
+            assert!(free.kl.is_empty() && free.trace.rows.is_empty());
+        }
+    }
 }

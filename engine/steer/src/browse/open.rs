@@ -106,6 +106,7 @@ impl Opened {
     }
 
     /// As this, with another index or quality.
+    #[must_use]
     pub fn with(&self, index: Option<Arc<FeatureIndex>>, quality: Option<Quality>) -> Self {
         Self {
             subject: Arc::clone(&self.subject),

@@ -6,7 +6,7 @@ mod score;
 
 pub use permute::{Permutation, permute};
 pub use pooled::{Pooled, Pooling};
-pub use score::{FeatureScore, Filters, ScoreKind, rank, score};
+pub use score::{FeatureScore, Filters, ScoreKind, bottom, rank, score};
 
 #[cfg(test)]
 mod tests;

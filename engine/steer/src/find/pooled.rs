@@ -32,12 +32,21 @@ pub struct Pooled {
     pub firings: Vec<[u32; 2]>,
     /// Tokens of each kind that were counted.
     pub tokens: [u64; 2],
+    /// For each feature its largest activation in any text: `A_j`, where no larger corpus was looked at.
+    pub largest: Vec<f32>,
 }
 
 impl Pooled {
     /// Nothing yet, for `features` features and so many texts of both kinds.
     pub fn new(features: usize, first: usize, second: usize) -> Self {
-        Self { first, second, values: vec![Vec::new(); features], firings: vec![[0; 2]; features], tokens: [0; 2] }
+        Self {
+            first,
+            second,
+            values: vec![Vec::new(); features],
+            firings: vec![[0; 2]; features],
+            tokens: [0; 2],
+            largest: vec![0.0; features],
+        }
     }
 
     /// Adds text `text` with activations `z` `[T, m]`, of which the BOS row was left out. Texts come in order.
@@ -49,9 +58,11 @@ impl Pooled {
         let fires = z.gt(0f32)?.to_dtype(DType::F32)?.sum(0)?.to_vec1::<f32>()?;
         let kind = usize::from(text >= self.first);
         self.tokens[kind] += rows as u64;
+        let largest = z.transpose(0, 1)?.contiguous()?.max(D::Minus1)?.to_vec1::<f32>()?;
+        self.largest.iter_mut().zip(&largest).for_each(|(all, new)| *all = all.max(*new));
         let pooled = match pooling {
             Pooling::Mean => z.mean(0)?.to_vec1::<f32>()?,
-            Pooling::Max => z.transpose(0, 1)?.contiguous()?.max(D::Minus1)?.to_vec1::<f32>()?,
+            Pooling::Max => largest,
             Pooling::Freq => fires.iter().map(|fires| fires / rows as f32).collect(),
         };
         for (feature, (value, fires)) in pooled.into_iter().zip(fires).enumerate() {

@@ -165,6 +165,13 @@ pub struct Filters {
     pub min_firings: u32,
 }
 
+impl Filters {
+    /// Whether a feature stays.
+    pub fn pass(&self, score: &FeatureScore) -> bool {
+        score.density_second <= self.max_density && score.firings_first >= self.min_firings
+    }
+}
+
 impl Default for Filters {
     fn default() -> Self {
         Self { max_density: 0.1, min_firings: 20 }
@@ -173,9 +180,17 @@ impl Default for Filters {
 
 /// The `top` best features that pass the filters, best first; equal ones by number.
 pub fn rank(scores: &[FeatureScore], kind: ScoreKind, filters: Filters, top: usize) -> Vec<FeatureScore> {
-    let passes = |s: &&FeatureScore| s.density_second <= filters.max_density && s.firings_first >= filters.min_firings;
-    let mut kept: Vec<FeatureScore> = scores.iter().filter(passes).copied().collect();
+    let mut kept: Vec<FeatureScore> = scores.iter().filter(|score| filters.pass(score)).copied().collect();
     kept.sort_by(|a, b| b.get(kind).total_cmp(&a.get(kind)).then(a.feature.cmp(&b.feature)));
     kept.truncate(top);
     kept
+}
+
+/// The `count` features that tell the kinds apart least, by AUROC, among those that pass the filters: a control that is
+/// as real as the candidates.
+pub fn bottom(scores: &[FeatureScore], filters: Filters, count: usize) -> Vec<usize> {
+    let mut kept: Vec<&FeatureScore> = scores.iter().filter(|score| filters.pass(score)).collect();
+    let apart = |s: &FeatureScore| (s.auroc - 0.5).abs();
+    kept.sort_by(|a, b| apart(a).total_cmp(&apart(b)).then(a.feature.cmp(&b.feature)));
+    kept.into_iter().take(count).map(|score| score.feature).collect()
 }

@@ -245,7 +245,7 @@ fn compare(sae: &Sae, unembedding: Option<&Tensor>, ctl: &Ctl) -> Result<Vec<Dir
 }
 
 /// The `count` largest, descending; of equal ones the first.
-fn largest(values: &[f32], count: usize) -> Pairs {
+pub(crate) fn largest(values: &[f32], count: usize) -> Pairs {
     let mut found: Pairs = Vec::with_capacity(count + 1);
     for (number, &value) in values.iter().enumerate() {
         if found.len() < count || value > found[count - 1].1 {

@@ -20,6 +20,7 @@ mod sketch;
 use serde::{Deserialize, Serialize};
 
 pub use build::IndexBuilder;
+pub(crate) use build::largest;
 pub use feature::{FeatureCard, Window};
 pub use layout::{LOGITS, NEIGHBOURS};
 pub use read::{FeatureIndex, FeatureRow};

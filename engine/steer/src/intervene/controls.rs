@@ -26,20 +26,33 @@ pub fn orthogonal_direction(direction: &[f32], norm: f32, random: &mut Random) -
     Ok(scaled(draw, norm))
 }
 
-/// `mean(x | first) − mean(x | second)`, the supervised baseline. Rows of `width` numbers.
-pub fn difference_of_means(first: &[f32], second: &[f32], width: usize) -> Result<Vec<f32>> {
-    if width == 0 || first.is_empty() || second.is_empty() {
-        return Err(SteerError::Spec("a difference of means needs residual vectors of both kinds".to_owned()));
+/// `mean(x | first) − mean(x | second)`, the supervised baseline, from rows that come in pieces.
+#[derive(Clone, Debug)]
+pub struct MeanDifference {
+    sums: [Vec<f64>; 2],
+    rows: [u64; 2],
+}
+
+impl MeanDifference {
+    /// For a stream of this width.
+    pub fn new(width: usize) -> Self {
+        Self { sums: [vec![0.0; width], vec![0.0; width]], rows: [0; 2] }
     }
-    let mean = |rows: &[f32]| {
-        let mut sum = vec![0f64; width];
-        for row in rows.chunks_exact(width) {
-            sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+
+    /// Adds rows of the first or the second kind, one after the other.
+    pub fn push(&mut self, second: bool, rows: &[f32]) {
+        let kind = usize::from(second);
+        for row in rows.chunks_exact(self.sums[kind].len().max(1)) {
+            self.sums[kind].iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+            self.rows[kind] += 1;
         }
-        let count = (rows.len() / width) as f64;
-        sum.into_iter().map(move |sum| sum / count).collect::<Vec<f64>>()
-    };
-    Ok(mean(first).into_iter().zip(mean(second)).map(|(a, b)| (a - b) as f32).collect())
+    }
+
+    /// The difference; a kind without rows counts as zero.
+    pub fn difference(&self) -> Vec<f32> {
+        let [n1, n2] = self.rows.map(|rows| rows.max(1) as f64);
+        self.sums[0].iter().zip(&self.sums[1]).map(|(a, b)| (a / n1 - b / n2) as f32).collect()
+    }
 }
 
 fn scaled(mut vector: Vec<f32>, norm: f32) -> Vec<f32> {

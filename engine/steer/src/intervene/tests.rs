@@ -175,7 +175,10 @@ fn controls() {
     assert!((length(&o) - 3.0).abs() < 1e-4);
     assert!(o.iter().zip(&v).map(|(a, b)| a * b).sum::<f32>().abs() < 1e-4);
     assert!(controls::orthogonal_direction(&[0.0; 4], 1.0, &mut random).is_err());
-    assert_eq!(controls::difference_of_means(&[1., 2., 3., 4.], &[1., 1.], 2).unwrap(), [1., 2.]);
+    let mut means = controls::MeanDifference::new(2);
+    means.push(false, &[1., 2., 3., 4.]);
+    means.push(true, &[1., 1.]);
+    assert_eq!(means.difference(), [1., 2.]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use plumb_nn::checkpoint::Checkpoint;
 
+use super::save::FACTOR;
 use super::{Architecture, Sae, SaeConfig};
 use crate::{Result, SteerError};
 
@@ -106,7 +107,24 @@ impl Reader<'_> {
     fn optional(&self, name: &str) -> Result<Option<Tensor>> {
         let Some(stored) = find(&self.file, name) else { return Ok(None) };
         let shape = self.file.entry(&stored).map(|entry| entry.shape.clone()).unwrap_or_default();
-        Ok(Some(Tensor::from_vec(self.file.read_f32(&stored)?, shape, self.device)?))
+        let tensor = Tensor::from_vec(self.file.read_f32(&stored)?, shape, self.device)?;
+        let factors = format!("{name}{FACTOR}");
+        if self.file.entry(&factors).is_none() {
+            return Ok(Some(tensor));
+        }
+        // 8-bit whole numbers, see [`Stored::Int8`](super::Stored::Int8): one factor per feature.
+        let factors = Tensor::new(self.file.read_f32(&factors)?, self.device)?;
+        let features = factors.dim(0)?;
+        let factors = if name == "W_dec" { factors.unsqueeze(1)? } else { factors.unsqueeze(0)? };
+        if tensor.rank() != 2 || tensor.dim(usize::from(name != "W_dec"))? != features {
+            return Err(SteerError::TensorShape {
+                name: format!("{name}{FACTOR}"),
+                expected: tensor.dims().to_vec(),
+                found: vec![features],
+                place: self.path.display().to_string(),
+            });
+        }
+        Ok(Some(tensor.broadcast_mul(&factors)?))
     }
 
     fn needed(&self, name: &'static str) -> Result<Tensor> {

@@ -15,6 +15,7 @@ use crate::{Result, SteerError};
 pub use attach::{Attachment, ModelFacts};
 pub use config::{Architecture, Normalisation, SaeConfig};
 pub use load::gemma_scope_config;
+pub use save::Stored;
 pub use subset::Subset;
 pub(crate) use subset::dot;
 pub(crate) use topk::keep_largest;

@@ -131,17 +131,44 @@ fn saved_and_loaded_bit_by_bit() {
     for architecture in ALL {
         let folder = tempfile::tempdir().unwrap();
         let sae = known(architecture, true);
-        sae.save(folder.path(), false).unwrap();
+        sae.save(folder.path(), Stored::F32).unwrap();
         let (loaded, notes) = Sae::load(folder.path(), &CPU).unwrap();
         assert!(notes.is_empty());
         assert_eq!(case(&sae), case(&loaded));
         assert_eq!(sae.config.hook_name, loaded.config.hook_name);
         // The file itself too.
         let again = tempfile::tempdir().unwrap();
-        loaded.save(again.path(), false).unwrap();
+        loaded.save(again.path(), Stored::F32).unwrap();
         for file in ["cfg.json", "sae_weights.safetensors"] {
             let read = |folder: &std::path::Path| std::fs::read(folder.join(file)).unwrap();
             assert!(read(folder.path()) == read(again.path()), "{file} of {architecture:?}");
+        }
+    }
+}
+
+#[test]
+fn smaller_forms_lose_digits_only() {
+    for architecture in ALL {
+        for (stored, worst) in [(Stored::F16, 2e-3), (Stored::Int8, 3e-2)] {
+            let folder = tempfile::tempdir().unwrap();
+            let sae = known(architecture, true);
+            sae.save(folder.path(), stored).unwrap();
+            let text = std::fs::read_to_string(folder.path().join("cfg.json")).unwrap();
+            assert!(text.contains(if stored == Stored::F16 { "float16" } else { "int8" }), "{text}");
+            let (loaded, _) = Sae::load(folder.path(), &CPU).unwrap();
+            let close = |a: &Tensor, b: &Tensor| {
+                let numbers = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                numbers(a).iter().zip(numbers(b)).all(|(a, b)| (a - b).abs() <= worst)
+            };
+            assert!(
+                close(&sae.w_enc, &loaded.w_enc) && close(&sae.w_dec, &loaded.w_dec),
+                "{architecture:?} {stored:?}"
+            );
+            // What is stored once is stored again without a change.
+            let again = tempfile::tempdir().unwrap();
+            loaded.save(again.path(), stored).unwrap();
+            let (twice, _) = Sae::load(again.path(), &CPU).unwrap();
+            assert!(case(&loaded).0.iter().zip(&case(&twice).0).all(|(a, b)| (a - b).abs() < 1e-6));
         }
     }
 }
@@ -154,7 +181,7 @@ fn damaged_files_are_refused_with_a_reason() {
         assert!(error.contains(part), "{error}");
     };
     refused("cfg.json and sae_weights.safetensors");
-    known(Architecture::Standard, true).save(folder.path(), false).unwrap();
+    known(Architecture::Standard, true).save(folder.path(), Stored::F32).unwrap();
     let config = folder.path().join("cfg.json");
     let good = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, good.replace("\"d_in\": 3", "\"d_in\": 5")).unwrap();

@@ -5,8 +5,8 @@ use candle_core::Tensor;
 use super::{DecoderNorm, Gradients, Weights};
 use crate::Result;
 
-const BETA: [f64; 2] = [0.9, 0.999];
-const EPSILON: f64 = 1e-8;
+pub(super) const BETA: [f64; 2] = [0.9, 0.999];
+pub(super) const EPSILON: f64 = 1e-8;
 
 /// First and second moments of every tensor.
 #[derive(Clone, Debug)]
@@ -20,6 +20,21 @@ pub(super) struct Adam {
 pub(super) fn unit_rows(w_dec: &Tensor) -> Result<Tensor> {
     let norms = w_dec.sqr()?.sum_keepdim(1)?.sqrt()?;
     Ok(w_dec.broadcast_div(&norms.maximum(&norms.ones_like()?.affine(1e-12, 0.0)?)?)?)
+}
+
+/// Takes up a gradient in the moments; what is to be subtracted from the weight in step `step`, counted from one.
+pub(crate) fn moments(
+    first: &mut Tensor,
+    second: &mut Tensor,
+    gradient: &Tensor,
+    step: usize,
+    rate: f64,
+) -> Result<Tensor> {
+    let bias = BETA.map(|beta| 1.0 - beta.powi(step as i32));
+    *first = ((&*first * BETA[0])? + (gradient * (1.0 - BETA[0]))?)?;
+    *second = ((&*second * BETA[1])? + (gradient.sqr()? * (1.0 - BETA[1]))?)?;
+    let scale = ((&*second / bias[1])?.sqrt()? + EPSILON)?;
+    Ok(((&*first / scale)? * (rate / bias[0]))?)
 }
 
 impl Adam {
@@ -39,7 +54,6 @@ impl Adam {
         constraint: DecoderNorm,
     ) -> Result<()> {
         self.steps += 1;
-        let bias = BETA.map(|beta| 1.0 - beta.powi(self.steps as i32));
         for i in 0..4 {
             let mut gradient = gradients.0[i].clone();
             if i == 2 && constraint == DecoderNorm::Unit {
@@ -47,10 +61,7 @@ impl Adam {
                 let along = (&gradient * w)?.sum_keepdim(1)?;
                 gradient = (gradient - w.broadcast_mul(&along)?)?;
             }
-            self.first[i] = ((&self.first[i] * BETA[0])? + (&gradient * (1.0 - BETA[0]))?)?;
-            self.second[i] = ((&self.second[i] * BETA[1])? + (gradient.sqr()? * (1.0 - BETA[1]))?)?;
-            let scale = ((&self.second[i] / bias[1])?.sqrt()? + EPSILON)?;
-            let change = ((&self.first[i] / scale)? * (rate / bias[0]))?;
+            let change = moments(&mut self.first[i], &mut self.second[i], &gradient, self.steps, rate)?;
             weights.0[i] = (&weights.0[i] - change)?;
         }
         if constraint == DecoderNorm::Unit {

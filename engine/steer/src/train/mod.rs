@@ -1,16 +1,18 @@
 //! Training SAEs on stored activations: ReLU with an L1 penalty, and TopK with an auxiliary loss for dead features.
 //!
 //! Gradients are written out, which costs a third of what a recorded graph costs in memory; a test holds them against
-//! finite differences. Activations are scaled so that the mean length is √d, and the factor is folded into the
-//! weights at the end.
+//! finite differences. The decoder's bias begins at the mean activation; activations are scaled so that their mean distance
+//! from it is √d, and the factor is folded into the weights at the end.
 
 mod adam;
 mod resample;
 mod run;
+mod sparse;
 mod step;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use adam::moments;
 pub use run::{TrainReport, train};
 pub use step::{Gradients, Losses, Weights, gradients};
 
@@ -34,13 +36,32 @@ pub enum Sparsity {
         /// The factor, reached after the warm-up.
         l1: f64,
     },
-    /// The `k` largest.
+    /// The `k` largest of each token.
     TopK {
         /// Features per token.
         k: usize,
         /// Weight of the auxiliary loss: dead features reconstruct what is missing.
         aux: f64,
     },
+    /// The `k · tokens` largest of a batch, so that tokens that need more get more. What comes out has one threshold for
+    /// all features (JumpReLU), so that a few features can be encoded without the others.
+    BatchTopK {
+        /// Features per token, in the mean.
+        k: usize,
+        /// As for TopK.
+        aux: f64,
+    },
+}
+
+impl Sparsity {
+    /// `k`, the weight of the auxiliary loss, and whether the `k` are a mean over the batch.
+    fn largest(self) -> Option<(usize, f64, bool)> {
+        match self {
+            Self::L1 { .. } => None,
+            Self::TopK { k, aux } => Some((k, aux, false)),
+            Self::BatchTopK { k, aux } => Some((k, aux, true)),
+        }
+    }
 }
 
 /// How an SAE is trained.

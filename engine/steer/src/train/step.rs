@@ -27,6 +27,8 @@ pub struct Losses {
     pub l0: f64,
     /// For each feature, tokens of the batch where it fired.
     pub firings: Vec<f32>,
+    /// The smallest activation above zero; infinite without any.
+    pub smallest: f64,
     /// Squared distance of each token.
     pub errors: Tensor,
 }
@@ -53,9 +55,13 @@ pub fn gradients(
     let batch = x.dim(0)? as f64;
     let y = x.broadcast_sub(b_dec)?;
     let p = y.matmul(w_enc)?.broadcast_add(b_enc)?;
-    let z = match sparsity {
-        Sparsity::L1 { .. } => p.relu()?,
-        Sparsity::TopK { k, .. } => keep_largest(&p, k)?.to_dtype(p.dtype())?.relu()?,
+    let z = match sparsity.largest() {
+        None => p.relu()?,
+        Some((k, _, false)) => keep_largest(&p, k)?.relu()?,
+        Some((k, _, true)) => {
+            let (rows, m) = p.dims2()?;
+            keep_largest(&p.reshape((1, rows * m))?, k * rows)?.reshape((rows, m))?.relu()?
+        }
     };
     let open = z.gt(0f64)?.to_dtype(p.dtype())?;
     let error = (z.matmul(w_dec)?.broadcast_add(b_dec)? - x)?;
@@ -75,7 +81,7 @@ pub fn gradients(
         g_z = g_z.broadcast_add(&(norms * (factor / batch))?)?;
     }
     let mut g_p = (g_z * &open)?;
-    if let (Sparsity::TopK { k, aux }, Some(dead)) = (sparsity, dead)
+    if let (Some((k, aux, _)), Some(dead)) = (sparsity.largest(), dead)
         && aux > 0.0
     {
         // The dead features with the largest pre-activations reconstruct what is missing; the target is a constant.
@@ -93,12 +99,16 @@ pub fn gradients(
     let g_w_enc = y.t()?.matmul(&g_p)?;
     // y = x − b_dec; (Σ_t dp_t) W_encᵀ costs one vector product.
     g_b_dec = (g_b_dec - g_b_enc.unsqueeze(0)?.matmul(&w_enc.t()?)?.squeeze(0)?)?;
+    let closed = ((open.ones_like()? - &open)? * 1e30)?;
+    let smallest = (&z + closed)?.flatten_all()?.min(0)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+    let smallest = if smallest < 1e30 { smallest } else { f64::INFINITY };
     let firings = open.sum(0)?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
     let losses = Losses {
         mse: scalar(&errors)? / batch,
         other,
         l0: firings.iter().map(|&n| f64::from(n)).sum::<f64>() / batch,
         firings,
+        smallest,
         errors,
     };
     Ok((losses, Gradients([g_w_enc, g_b_enc, g_w_dec, g_b_dec])))

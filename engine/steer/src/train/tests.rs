@@ -49,6 +49,7 @@ fn check_gradients(sparsity: Sparsity, dead: Option<&Tensor>) {
 fn gradients_equal_finite_differences() {
     check_gradients(Sparsity::L1 { l1: 1.0 }, None);
     check_gradients(Sparsity::TopK { k: 3, aux: 0.0 }, None);
+    check_gradients(Sparsity::BatchTopK { k: 3, aux: 0.0 }, None);
 }
 
 /// The auxiliary loss treats what is missing as a constant, so its part is checked against that reading: with a living
@@ -75,6 +76,42 @@ fn the_auxiliary_loss_moves_dead_features_only() {
     assert!(difference[..7].iter().all(|x| *x < 1e-20), "living features are left alone: {difference:?}");
 }
 
+/// The way without zeros takes the same steps as whole tensors do.
+#[test]
+fn sparse_steps_equal_dense_ones() {
+    let mut random = Random::new(8, "sparse");
+    let (d, m, k, aux) = (12, 40, 4, 0.25);
+    for (norm, together) in [(DecoderNorm::Unit, false), (DecoderNorm::Free, false), (DecoderNorm::Unit, true)] {
+        let sparsity = if together { Sparsity::BatchTopK { k, aux } } else { Sparsity::TopK { k, aux } };
+        let mut weights = Weights::new(d, m, 1.0, &mut random, DType::F32, &CPU).unwrap();
+        weights.0[3] = random::normal(&mut random, 0.0, 0.1, d, DType::F32, &CPU).unwrap();
+        let mut adam = adam::Adam::new(&weights).unwrap();
+        let mut sparse = sparse::Sparse::new(&weights, &adam).unwrap();
+        let dead: Vec<bool> = (0..m).map(|j| j >= 25).collect();
+        let mask: Vec<f32> = dead.iter().map(|&dead| f32::from(u8::from(dead))).collect();
+        let mask = Tensor::new(mask, &CPU).unwrap();
+        for step in 0..5 {
+            let x = random::normal(&mut random, 0.0, 1.0, (32, d), DType::F32, &CPU).unwrap();
+            let mask = (step > 1).then_some(&mask);
+            let (losses, g) = gradients(&weights, &x, sparsity, 0.0, mask).unwrap();
+            adam.step(&mut weights, &g, 1e-2, norm).unwrap();
+            let none = vec![false; m];
+            let pace = sparse::Pace { k, together, aux, rate: 1e-2, norm };
+            let x = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let made = sparse.step(&x, pace, if mask.is_some() { &dead } else { &none }).unwrap();
+            assert!((made.mse - losses.mse).abs() < 1e-4 * losses.mse, "{} {}", made.mse, losses.mse);
+            assert!((made.other - losses.other).abs() < 1e-4 * losses.other.max(1.0));
+            assert!((made.smallest - losses.smallest).abs() < 1e-5);
+            assert_eq!((made.l0, &made.firings), (losses.l0, &losses.firings));
+        }
+        let (found, moments) = sparse.tensors(&CPU).unwrap();
+        for (a, b) in found.0.iter().chain(&moments.second).zip(weights.0.iter().chain(&adam.second)) {
+            let worst = (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
+            assert!(worst.to_scalar::<f32>().unwrap() < 1e-4, "{norm:?}");
+        }
+    }
+}
+
 /// Rows that are sums of few out of `features` unit directions; the directions come back too.
 fn planted(folder: &std::path::Path, d: usize, features: usize, rows: usize) -> (ActivationStore, Vec<Vec<f64>>) {
     let mut random = Random::new(11, "dictionary");
@@ -85,7 +122,7 @@ fn planted(folder: &std::path::Path, d: usize, features: usize, rows: usize) -> 
             v.into_iter().map(|x| x / norm).collect()
         })
         .collect();
-    let mut store = ActivationStore::create(folder, d, rows / 4, "planted").unwrap();
+    let mut store = ActivationStore::create(folder, d, rows / 4, false, "planted").unwrap();
     for _ in 0..rows {
         let mut row = vec![0f32; d];
         for _ in 0..3 {
@@ -135,6 +172,7 @@ fn a_planted_dictionary_is_found() {
         (Sparsity::L1 { l1: 1.0 }, DecoderNorm::Unit),
         (Sparsity::L1 { l1: 1.0 }, DecoderNorm::Free),
         (Sparsity::TopK { k: 3, aux: 1.0 / 32.0 }, DecoderNorm::Unit),
+        (Sparsity::BatchTopK { k: 3, aux: 1.0 / 32.0 }, DecoderNorm::Unit),
     ] {
         let spec = TrainSpec { decoder_norm, ..spec(sparsity) };
         let (sae, report) = train(&store, &spec, &CPU, None, &Ctl::new(0)).unwrap();

@@ -192,7 +192,9 @@ fn joined(words: &[&str]) -> String {
 pub fn mail(folder: &Path) -> Result<Vec<String>> {
     let mut texts = Vec::new();
     for group in ["easy-ham-1", "easy-ham-2", "hard-ham-1"] {
-        for path in files(&folder.join("data").join(group), |name| name.ends_with(".json"))? {
+        for path in files(&folder.join("data").join(group), |name| {
+            Path::new(name).extension().is_some_and(|end| end == "json")
+        })? {
             let mail: serde_json::Value = serde_json::from_str(&fs::read_to_string(path)?)?;
             let mail = mail["text"].as_str().unwrap_or_default();
             let Some((_, body)) = mail.split_once("\n\n").filter(|(_, body)| !body.contains('<')) else { continue };
