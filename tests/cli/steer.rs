@@ -57,7 +57,7 @@ fn features_are_found_and_turned() {
     let (feature, largest) = (best["feature"].as_u64().unwrap(), found["candidates"][0]["reference"].as_f64().unwrap());
 
     let turn = format!("{feature}:-1:{largest}");
-    let sampling = ["--tokens", "1,5,9,12,7", "--feature", &turn, "--max-tokens", "10", "--ignore-end"];
+    let sampling = ["--tokens", "0,5,9,12,7", "--feature", &turn, "--max-tokens", "10", "--ignore-end"];
     let made = json(&plumb(home.path(), &[&["steer", "generate"][..], &pair, &sampling].concat()));
     for key in ["baseline", "steered", "trace", "toxicity", "perplexity", "kl"] {
         assert!(!made[key].is_null(), "{key} is missing in {made}");
