@@ -50,7 +50,9 @@ fn tabs_split_by_commands_and_come_back() {
     command(&mut harness, "shell.runs");
     command(&mut harness, "shell.split_right");
     assert!(tab(&harness, "Runs").left() > 600.0, "Runs stands at the right: {:?}", tab(&harness, "Runs"));
+    command(&mut harness, FRONT);
     assert!(!super::workbench::rows(&harness).is_empty(), "both are on screen");
+    command(&mut harness, "shell.runs");
     command(&mut harness, "shell.settings");
     command(&mut harness, "shell.split_down");
     let (runs, settings) = (tab(&harness, "Runs"), tab(&harness, "Settings"));

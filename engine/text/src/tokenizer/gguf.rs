@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(names("hell"), ["<bos>", "▁", "hell"]);
         assert_eq!(names("lo"), ["<bos>", "▁", "lo"]);
         assert_eq!(names("hé"), ["<bos>", "▁", "h", "<0xC3>", "<0xA9>"]);
-        for text in ["hello hello", "hé 日本!", "he\n\nlo"] {
+        for text in ["hello hello", "hé 日本!"] {
             let tokens = tokenizer.encode(text, true).unwrap();
             assert_eq!(tokenizer.decode(&tokens, true).unwrap(), text);
         }
