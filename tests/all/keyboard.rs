@@ -223,10 +223,9 @@ fn a_whole_session_needs_no_pointer() {
     for _ in 0..3 {
         press(&mut harness, Key::Escape);
     }
-    // The tab before the closed one, or the first, is in front now.
-    if rows(&harness).is_empty() {
-        ctrl(&mut harness, Key::PageDown);
-    }
+    // The first tab is in front now, Steer; the next one is Spectrum.
+    assert!(rows(&harness).is_empty(), "Spectrum is behind");
+    ctrl(&mut harness, Key::PageDown);
     tab_to(&mut harness, "Layers, 19 rows");
 }
 

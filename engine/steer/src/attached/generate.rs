@@ -124,7 +124,7 @@ impl Attached<'_> {
 /// `KL(unsteered ‖ steered)` of the next token before each token of a continuation; exactly 0 where nothing was changed up
 /// to there, because both models are the same and rounding must not look like a difference.
 pub(crate) fn divergence(free: &[Vec<f32>], steered: &[Vec<f32>], trace: &Trace, prompt: usize) -> Vec<f64> {
-    let changed = trace.rows.iter().find(|row| row.steered()).map_or(usize::MAX, |row| row.position);
+    let changed = trace.rows.iter().find(|row| row.delta_norm > 0.0).map_or(usize::MAX, |row| row.position);
     let rows = (prompt - 1..).zip(free.iter().zip(steered));
     rows.map(|(position, (free, steered))| if position < changed { 0.0 } else { kl(free, steered) }).collect()
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use tokenizers::AddedToken;
 use tokenizers::decoders::byte_level::ByteLevel as ByteLevelDecoder;
@@ -57,7 +56,7 @@ impl Tokenizer {
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(failed)?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(failed)?;
-        Ok(Self(Arc::new(inner)))
+        Ok(inner.into())
     }
 
     /// GPT-2's byte-level pairs: the content of `vocab.json` and `merges.txt`.
@@ -79,7 +78,7 @@ impl Tokenizer {
         if has_end {
             inner.add_special_tokens([AddedToken::from(END, true)]).map_err(failed)?;
         }
-        Ok(Self(Arc::new(inner)))
+        Ok(inner.into())
     }
 
     /// BERT's word pieces, in the order of their ids.
@@ -98,7 +97,7 @@ impl Tokenizer {
         inner.with_post_processor(Some(BertProcessing::new(end, begin)));
         let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
         inner.add_special_tokens(special.map(|name| AddedToken::from(name, true))).map_err(failed)?;
-        Ok(Self(Arc::new(inner)))
+        Ok(inner.into())
     }
 }
 

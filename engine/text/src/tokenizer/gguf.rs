@@ -10,9 +10,7 @@ use tokenizers::decoders::byte_level::ByteLevel as ByteLevelDecoder;
 use tokenizers::decoders::fuse::Fuse;
 use tokenizers::decoders::sequence::Sequence as Decoders;
 use tokenizers::models::bpe::{BPE, Vocab};
-use tokenizers::normalizers::prepend::Prepend;
 use tokenizers::normalizers::replace::Replace;
-use tokenizers::normalizers::{NormalizerWrapper, Sequence as Normalizers};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::digits::Digits;
@@ -57,7 +55,7 @@ impl Tokenizer {
         let mut inner = if kind == "gpt2" { tables.byte_level()? } else { tables.pieces()? };
         tables.add_tokens(&mut inner)?;
         tables.add_beginning(&mut inner)?;
-        Ok(Some(Self(Arc::new(inner))))
+        Ok(Some(Self { inner: Arc::new(inner), space_before: kind == "llama" && tables.space_before() }))
     }
 }
 
@@ -74,6 +72,11 @@ impl Tables<'_> {
 
     fn flag(&self, key: &str) -> Option<bool> {
         if let Some(Value::Bool(flag)) = self.settings.get(key) { Some(*flag) } else { None }
+    }
+
+    /// Whether pieces are looked for as if a space stood before the text.
+    fn space_before(&self) -> bool {
+        self.flag("tokenizer.ggml.add_space_prefix").unwrap_or(true)
     }
 
     fn byte_level(&self) -> Result<tokenizers::Tokenizer> {
@@ -133,16 +136,10 @@ impl Tables<'_> {
             builder = builder.unk_token(unknown.clone());
         }
         let mut inner = tokenizers::Tokenizer::new(builder.build().map_err(failed)?);
-        let mut normalizers: Vec<NormalizerWrapper> = Vec::new();
-        let prefix = self.flag("tokenizer.ggml.add_space_prefix").unwrap_or(true);
-        if prefix {
-            normalizers.push(Prepend::new(SPACE.to_owned()).into());
-        }
-        normalizers.push(Replace::new(" ", SPACE).map_err(failed)?.into());
-        inner.with_normalizer(Some(Normalizers::new(normalizers))).map_err(failed)?;
+        inner.with_normalizer(Some(Replace::new(" ", SPACE).map_err(failed)?)).map_err(failed)?;
         let spaces = Replace::new(SPACE, " ").map_err(failed)?;
         let mut decoders: Vec<DecoderWrapper> = vec![spaces.into(), ByteFallback::new().into(), Fuse::new().into()];
-        if prefix {
+        if self.space_before() {
             decoders.push(tokenizers::decoders::strip::Strip::new(' ', 1, 0).into());
         }
         inner.with_decoder(Some(Decoders::new(decoders)));
@@ -228,14 +225,14 @@ mod tests {
         let tokenizer = Tokenizer::from_gguf(&settings(true)).unwrap().unwrap();
         let names = |text: &str| -> Vec<String> {
             let tokens = tokenizer.encode(text, true).unwrap();
-            tokens.iter().map(|&token| tokenizer.0.id_to_token(token).unwrap()).collect()
+            tokens.iter().map(|&token| tokenizer.inner.id_to_token(token).unwrap()).collect()
         };
         // "ll", "he", then "hell", which makes "hello" and with the space its whole.
         assert_eq!(names("hello"), ["<bos>", "▁hello"]);
         assert_eq!(names("hell"), ["<bos>", "▁", "hell"]);
         assert_eq!(names("lo"), ["<bos>", "▁", "lo"]);
         assert_eq!(names("hé"), ["<bos>", "▁", "h", "<0xC3>", "<0xA9>"]);
-        for text in ["hello hello", "hé 日本!"] {
+        for text in ["hello hello", "hé 日本!", "he\n\nlo"] {
             let tokens = tokenizer.encode(text, true).unwrap();
             assert_eq!(tokenizer.decode(&tokens, true).unwrap(), text);
         }
@@ -253,5 +250,34 @@ mod tests {
         assert!(Tokenizer::from_gguf(&broken).unwrap_err().to_string().contains("score"));
         broken.insert("tokenizer.ggml.model".to_owned(), Value::String("t5".to_owned()));
         assert!(Tokenizer::from_gguf(&broken).unwrap().is_none());
+    }
+
+    /// Two small models that SentencePiece itself trained, and what it makes of some texts (`tests/fixtures/README.md`).
+    #[test]
+    fn agrees_with_sentencepiece() {
+        let all: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/fixtures/sentencepiece.json")).unwrap();
+        for (name, prefix) in [("prefix", true), ("plain", false)] {
+            let model = &all[name];
+            let list = |key: &str| model[key].as_array().unwrap().clone();
+            let array =
+                |key: &str, of: &dyn Fn(&serde_json::Value) -> Value| Value::Array(list(key).iter().map(of).collect());
+            let mut settings = Settings::new();
+            let mut set = |key: &str, value: Value| settings.insert(format!("tokenizer.ggml.{key}"), value);
+            set("model", Value::String("llama".to_owned()));
+            set("tokens", array("tokens", &|token| Value::String(token.as_str().unwrap().to_owned())));
+            set("scores", array("scores", &|score| Value::F32(score.as_f64().unwrap() as f32)));
+            set("token_type", array("kinds", &|kind| Value::I32(kind.as_i64().unwrap() as i32)));
+            set("unknown_token_id", Value::U32(0));
+            set("add_space_prefix", Value::Bool(prefix));
+            let tokenizer = Tokenizer::from_gguf(&settings).unwrap().unwrap();
+            for (text, wanted) in list("texts").iter().zip(list("ids")) {
+                let text = text.as_str().unwrap();
+                let wanted: Vec<u32> =
+                    wanted.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
+                assert_eq!(tokenizer.encode(text, false).unwrap(), wanted, "{name}: {text:?}");
+                assert_eq!(tokenizer.decode(&wanted, false).unwrap(), text, "{name}");
+            }
+        }
     }
 }
