@@ -1,5 +1,7 @@
 //! What comes out: serialisable, with all that the screen shows.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::choice::Accuracy;
@@ -50,6 +52,20 @@ pub enum Series {
     Bottom(usize),
     /// The difference of the means of the stream, at its own length.
     Difference,
+}
+
+impl fmt::Display for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tier(Tier::Constant) => f.write_str("Constant"),
+            Self::Tier(Tier::PerInput { .. }) => f.write_str("Per input"),
+            Self::Tier(Tier::PerToken) => f.write_str("Per token"),
+            Self::Random(number) => write!(f, "Random direction {}", number + 1),
+            Self::Orthogonal(number) => write!(f, "Orthogonal direction {}", number + 1),
+            Self::Bottom(feature) => write!(f, "Feature {feature}, unrelated"),
+            Self::Difference => f.write_str("Difference of means"),
+        }
+    }
 }
 
 /// Toxicity and fluency of the continuations at one setting.

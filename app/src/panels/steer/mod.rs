@@ -12,6 +12,8 @@
 
 mod act;
 mod action;
+mod arrive;
+mod ask;
 mod card;
 mod commands;
 mod desk;
@@ -20,6 +22,7 @@ mod find;
 mod head;
 mod labels;
 mod list;
+mod open;
 mod pairs;
 mod preset;
 mod quality;

@@ -19,19 +19,6 @@ pub const TIERS: [(Tier, &str); 3] = [
     (Tier::PerToken, "Per token"),
 ];
 
-/// What a series is called.
-pub fn series_name(group: Group) -> String {
-    match group {
-        Group::Tier(Tier::Constant) => "Constant".to_owned(),
-        Group::Tier(Tier::PerInput { .. }) => "Per input".to_owned(),
-        Group::Tier(Tier::PerToken) => "Per token".to_owned(),
-        Group::Random(number) => format!("Random direction {}", number + 1),
-        Group::Orthogonal(number) => format!("Orthogonal direction {}", number + 1),
-        Group::Bottom(feature) => format!("Feature {feature}, unrelated"),
-        Group::Difference => "Difference of means".to_owned(),
-    }
-}
-
 fn is_control(group: Group) -> bool {
     matches!(group, Group::Random(_) | Group::Orthogonal(_) | Group::Bottom(_))
 }
@@ -51,7 +38,7 @@ pub fn chart(report: &SweepReport) -> (Chart, Vec<Vec<usize>>) {
             report.points.iter().enumerate().filter(|(_, point)| point.series == group).collect();
         let placed: Vec<(usize, [f64; 2])> =
             of.iter().filter_map(|(i, point)| Some((*i, [point.perplexity?, point.toxicity.rate]))).collect();
-        series.push(Series::pairs(series_name(group), placed.iter().map(|(_, place)| *place), Draw::Dots, color));
+        series.push(Series::pairs(group.to_string(), placed.iter().map(|(_, place)| *place), Draw::Dots, color));
         numbers.push(placed.into_iter().map(|(i, _)| i).collect());
     }
     let controls: Vec<[f64; 2]> = report
@@ -141,7 +128,7 @@ impl Rows for Points<'_> {
     fn text(&self, row: usize, column: usize) -> String {
         let point = &self.0[row];
         match (column, self.value(row, column)) {
-            (0, _) => format!("{}{}", series_name(point.series), if point.on_front { ", best trade" } else { "" }),
+            (0, _) => format!("{}{}", point.series, if point.on_front { ", best trade" } else { "" }),
             (2 | 3 | 6 | 7, Some(share)) => format::percent(share),
             (_, value) => value.map_or_else(String::new, format::short),
         }
