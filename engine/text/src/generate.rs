@@ -3,12 +3,13 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use candle_core::Tensor;
 use plumb_core::Ctl;
 
 use crate::hooks::{Hooks, Stoppable};
 use crate::kernels::log_sum_exp;
 use crate::sampling::{Sampler, Sampling};
-use crate::{Cache, Error, LanguageModel, Result};
+use crate::{Cache, Error, LanguageModel, Prefix, Result};
 
 /// A token as soon as it is chosen.
 #[derive(Clone, Copy, Debug)]
@@ -68,14 +69,53 @@ pub fn generate(
     ctl: &Ctl,
     on_step: &mut dyn FnMut(&Step<'_>) -> ControlFlow<()>,
 ) -> Result<Generation> {
-    let mut sampler = Sampler::new(sampling)?;
+    sampling.check()?;
     ctl.check()?;
     let hooks = &mut Stoppable { inner: hooks, ctl };
     let started = Instant::now();
     ctl.progress("Reading the prompt", 0, None);
-    let mut logits = model.forward_last(prompt, cache, hooks)?.to_vec1::<f32>()?;
-    let prefill = started.elapsed();
+    let logits = model.forward_last(prompt, cache, hooks)?;
+    let read = Read { prompt, logits, prefill: started.elapsed() };
+    go_on(model, cache, read, sampling, hooks, on_step)
+}
 
+/// As [`generate`] with an empty cache, for a prompt that has been read up to a hook point: `hooks` are called from there
+/// on.
+pub fn generate_after(
+    model: &LanguageModel,
+    prefix: &Prefix,
+    sampling: &Sampling,
+    hooks: &mut dyn Hooks,
+    ctl: &Ctl,
+    on_step: &mut dyn FnMut(&Step<'_>) -> ControlFlow<()>,
+) -> Result<Generation> {
+    sampling.check()?;
+    ctl.check()?;
+    let hooks = &mut Stoppable { inner: hooks, ctl };
+    let started = Instant::now();
+    ctl.progress("Reading the prompt", 0, None);
+    let (logits, mut cache) = model.forward_prefix(prefix, hooks)?;
+    let read = Read { prompt: prefix.tokens(), logits, prefill: started.elapsed() };
+    go_on(model, &mut cache, read, sampling, hooks, on_step)
+}
+
+/// A prompt that has been read.
+struct Read<'a> {
+    prompt: &'a [u32],
+    logits: Tensor,
+    prefill: Duration,
+}
+
+fn go_on(
+    model: &LanguageModel,
+    cache: &mut Cache,
+    read: Read<'_>,
+    sampling: &Sampling,
+    hooks: &mut Stoppable<'_>,
+    on_step: &mut dyn FnMut(&Step<'_>) -> ControlFlow<()>,
+) -> Result<Generation> {
+    let Read { prompt, logits, prefill } = read;
+    let (mut sampler, mut logits, ctl) = (Sampler::new(sampling)?, logits.to_vec1::<f32>()?, hooks.ctl);
     let started = Instant::now();
     let mut stream = model.tokenizer().map(crate::Tokenizer::stream);
     let mut all = prompt.to_vec();

@@ -25,10 +25,10 @@ pub mod weights;
 
 pub use config::Config;
 pub use error::{Error, Result};
-pub use generate::{Generation, Step, Stop, generate};
+pub use generate::{Generation, Step, Stop, generate, generate_after};
 pub use hooks::{HookPoint, Hooks, NoHooks, Site, Stoppable};
 pub use kernels::PackedKind;
-pub use model::{Cache, LanguageModel, Precision, Sequence};
+pub use model::{Cache, LanguageModel, Precision, Prefix, Sequence};
 pub use sampling::{Sampler, Sampling};
 pub use score::{Score, logprobs, score};
 pub use tokenizer::{TextStream, Tokenizer};

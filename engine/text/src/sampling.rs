@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use plumb_core::random::Random;
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::highest;
 use crate::{Error, Result};
 
 /// How tokens are chosen. The steps are taken in this order: repetition penalty, temperature, top-k, top-p.
@@ -83,11 +84,15 @@ impl Sampler {
 
     /// The next token. `before` are all tokens so far, which the repetition penalty looks at.
     pub fn pick(&mut self, logits: &[f32], before: &[u32]) -> Result<u32> {
-        if logits.is_empty() || logits.iter().any(|logit| logit.is_nan()) {
+        let Some(highest) = highest(logits) else {
             return Err(Error::Sampling(
                 "the model's output is not a number: the weights are damaged, or a hook changed them too far"
                     .to_owned(),
             ));
+        };
+        let greedy = self.sampling.temperature == 0.0 || self.sampling.top_k == 1;
+        if greedy && self.sampling.repetition_penalty == 1.0 {
+            return Ok(logits.iter().position(|&logit| logit == highest).map_or(0, |token| token as u32));
         }
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.clear();
@@ -100,7 +105,7 @@ impl Sampler {
                 }
             }
         }
-        let token = if self.sampling.temperature == 0.0 || self.sampling.top_k == 1 {
+        let token = if greedy {
             candidates.iter().min_by(|a, b| by_logit(a, b)).map_or(0, |&(_, token)| token)
         } else {
             self.draw(&mut candidates)

@@ -8,7 +8,8 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use plumb_core::Ctl;
 use plumb_text::{
-    Generation, HookPoint, Hooks, LanguageModel, NoHooks, Precision, Result, Sampling, Site, Stop, generate, score,
+    Generation, HookPoint, Hooks, LanguageModel, NoHooks, Precision, Result, Sampling, Site, Stop, generate,
+    generate_after, score,
 };
 
 fn open(family: &str) -> LanguageModel {
@@ -164,4 +165,46 @@ fn a_long_prompt_is_stopped_between_two_blocks() {
     let found = generate(&model, &mut cache, &[1, 2, 3], &sampling, &mut hooks, &ctl, go_on);
     assert!(matches!(found, Err(plumb_text::Error::Cancelled(_))));
     assert_eq!((hooks.1, cache.len()), (1, 0), "one block was met, and nothing is behind the cache");
+}
+
+/// Makes the stream at one place longer.
+struct Stretch(HookPoint, f64);
+
+impl Hooks for Stretch {
+    fn wants(&self, point: HookPoint) -> bool {
+        point == self.0
+    }
+
+    fn resid(&mut self, _: HookPoint, _: usize, _: &[u32], resid: &Tensor) -> Result<Option<Tensor>> {
+        Ok(Some((resid * self.1)?))
+    }
+}
+
+#[test]
+fn going_on_from_a_hook_point_is_going_on_from_the_beginning() {
+    let sampling = Sampling { max_tokens: 8, ignore_end: true, ..Sampling::default() };
+    let prompt = [3, 17, 42, 5, 9];
+    for family in ["gpt2", "llama", "gemma2", "gemma3"] {
+        for model in [open(family), open(family).composed()] {
+            for site in [Site::ResidPre, Site::ResidPost] {
+                for block in 0..model.config().depth() {
+                    let point = HookPoint { block, site };
+                    let prefix = model.prefix(&prompt, point, &mut NoHooks).unwrap();
+                    // The prefix stays as it was, so the second factor is as good as the first.
+                    for factor in [1.0, 3.0, 0.5] {
+                        let mut step = |_: &plumb_text::Step<'_>| ControlFlow::Continue(());
+                        let (mut hook, ctl) = (Stretch(point, factor), Ctl::new(0));
+                        let after = generate_after(&model, &prefix, &sampling, &mut hook, &ctl, &mut step).unwrap();
+                        let mut cache = model.new_cache();
+                        let whole =
+                            generate(&model, &mut cache, &prompt, &sampling, &mut hook, &ctl, &mut step).unwrap();
+                        assert_eq!(after.tokens, whole.tokens, "{family} {point} × {factor}");
+                        for (a, b) in after.logprobs.iter().zip(&whole.logprobs) {
+                            assert!((a - b).abs() < 1e-5, "{family} {point} × {factor}: {a} and {b}");
+                        }
+                    }
+                }
+            }
+        }
+    }
 }

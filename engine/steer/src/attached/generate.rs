@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use candle_core::Tensor;
 use plumb_core::Ctl;
-use plumb_text::{NoHooks, Sampling, Step, generate};
+use plumb_text::{NoHooks, Prefix, Sampling, Step, Stoppable, generate, generate_after};
 use serde::{Deserialize, Serialize};
 
 use super::Attached;
@@ -65,7 +65,7 @@ impl Attached<'_> {
     ) -> Result<Continuation> {
         let mut cache = self.model.new_cache();
         let made = generate(self.model, &mut cache, prompt, sampling, &mut NoHooks, ctl, on_step)?;
-        let perplexity = perplexity_of(&self.free_logits(prompt, &made.tokens)?, &made.tokens);
+        let perplexity = perplexity_of(&self.free_logits(prompt, &made.tokens, ctl)?, &made.tokens);
         Ok(Continuation { tokens: made.tokens, text: made.text, perplexity })
     }
 
@@ -78,27 +78,47 @@ impl Attached<'_> {
         ctl: &Ctl,
         on_step: &mut dyn FnMut(&Step<'_>) -> ControlFlow<()>,
     ) -> Result<(Continuation, Vec<f64>, Trace)> {
-        let model = self.model;
+        self.steered_after(&self.read_prompt(prompt, ctl)?, intervention, sampling, ctl, on_step)
+    }
+
+    /// Reads a prompt up to the place where it is steered.
+    pub fn read_prompt(&self, prompt: &[u32], ctl: &Ctl) -> Result<Prefix> {
+        Ok(self.model.prefix(prompt, self.at.point, &mut Stoppable { inner: &mut NoHooks, ctl })?)
+    }
+
+    /// As [`steered`](Self::steered), for a prompt that has been read up to that place: what comes before does not depend
+    /// on the intervention.
+    pub fn steered_after(
+        &self,
+        prefix: &Prefix,
+        intervention: &Intervention,
+        sampling: &Sampling,
+        ctl: &Ctl,
+        on_step: &mut dyn FnMut(&Step<'_>) -> ControlFlow<()>,
+    ) -> Result<(Continuation, Vec<f64>, Trace)> {
+        let prompt = prefix.tokens();
         let mut hook = SteeringHook::new(intervention, self.sae, self.at.point, self.bos(), prompt.len())?;
-        let (mut cache, mut logits) = (model.new_cache(), Vec::new());
-        let made = generate(model, &mut cache, prompt, sampling, &mut hook, ctl, &mut |step| {
+        let mut logits = Vec::new();
+        let made = generate_after(self.model, prefix, sampling, &mut hook, ctl, &mut |step| {
             logits.push(step.logits.to_vec());
             on_step(step)
         })?;
-        let free = self.free_logits(prompt, &made.tokens)?;
+        let free = self.free_logits(prompt, &made.tokens, ctl)?;
         let perplexity = perplexity_of(&free, &made.tokens);
         let trace = hook.into_trace();
         let divergence = divergence(&free, &logits, &trace, prompt.len());
         Ok((Continuation { tokens: made.tokens, text: made.text, perplexity }, divergence, trace))
     }
 
-    /// The unsteered model's logits before each token of a continuation.
-    fn free_logits(&self, prompt: &[u32], continuation: &[u32]) -> Result<Vec<Vec<f32>>> {
+    /// The unsteered model's logits before each token of a continuation. Cancelling stops it between two blocks.
+    fn free_logits(&self, prompt: &[u32], continuation: &[u32], ctl: &Ctl) -> Result<Vec<Vec<f32>>> {
         if continuation.is_empty() || prompt.is_empty() {
             return Ok(Vec::new());
         }
         let all = [prompt, &continuation[..continuation.len() - 1]].concat();
-        let resid = self.model.forward_resid(&all, &mut self.model.new_cache(), &mut NoHooks)?;
+        let hooks = &mut Stoppable { inner: &mut NoHooks, ctl };
+        let resid = self.model.forward_resid(&all, &mut self.model.new_cache(), hooks)?;
+        ctl.check()?;
         let rows = resid.narrow(0, prompt.len() - 1, continuation.len())?;
         Ok(self.model.logits(&rows)?.to_vec2()?)
     }

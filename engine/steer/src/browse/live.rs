@@ -1,11 +1,11 @@
 //! Baseline and steered continuations of prompts, as they are being written.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use plumb_core::{Ctl, Error, Job};
-use plumb_text::{Sampling, Step};
+use plumb_text::{Prefix, Sampling, Step};
 use serde::{Deserialize, Serialize};
 
 use super::Opened;
@@ -105,23 +105,16 @@ impl LiveJob {
             report.rows.push(LiveRow { prompt: prompt.clone(), pieces, baseline, ..LiveRow::default() });
             prompts.push(tokens);
         }
+        // Steered first: that is what the hand on the slider waits for. A baseline, once written, stays.
         for (i, prompt) in prompts.iter().enumerate() {
-            // Steered first where the baseline is known: that is what the hand on the slider waits for.
-            if !report.rows[i].baseline.done {
-                ctl.check()?;
-                let made = attached.unsteered(prompt, &self.sampling, ctl, &mut |step| {
-                    self.push(&mut report.rows[i].baseline, step);
+            let prefix = self.read(prompt, &prompts, ctl)?;
+            let (made, kl, trace) =
+                attached.steered_after(&prefix, &self.intervention, &self.sampling, ctl, &mut |step| {
+                    report.first_token.get_or_insert_with(|| started.elapsed().as_secs_f64());
+                    self.push(&mut report.rows[i].steered, step);
                     ctl.partial(report.clone());
                     ControlFlow::Continue(())
                 })?;
-                self.finish(&mut report.rows[i].baseline, &made);
-            }
-            let (made, kl, trace) = attached.steered(prompt, &self.intervention, &self.sampling, ctl, &mut |step| {
-                report.first_token.get_or_insert_with(|| started.elapsed().as_secs_f64());
-                self.push(&mut report.rows[i].steered, step);
-                ctl.partial(report.clone());
-                ControlFlow::Continue(())
-            })?;
             let row = &mut report.rows[i];
             self.finish(&mut row.steered, &made);
             row.kl = kl;
@@ -132,8 +125,33 @@ impl LiveJob {
                 .collect();
             row.activations = trace.rows.into_iter().map(|at| at.activations).collect();
             ctl.partial(report.clone());
+            if report.rows[i].baseline.done {
+                continue;
+            }
+            ctl.check()?;
+            let made = attached.unsteered(prompt, &self.sampling, ctl, &mut |step| {
+                self.push(&mut report.rows[i].baseline, step);
+                ctl.partial(report.clone());
+                ControlFlow::Continue(())
+            })?;
+            self.finish(&mut report.rows[i].baseline, &made);
+            ctl.partial(report.clone());
         }
         Ok(report)
+    }
+
+    /// A prompt up to the autoencoder's place, as it was read the last time or afresh. Prompts that are not asked for any
+    /// more are forgotten.
+    fn read(&self, prompt: &[u32], prompts: &[Vec<u32>], ctl: &Ctl) -> Result<Arc<Prefix>> {
+        let kept = || self.opened.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(prefix) = kept().iter().find(|prefix| prefix.tokens() == prompt) {
+            return Ok(Arc::clone(prefix));
+        }
+        let prefix = Arc::new(self.opened.subject.attached().read_prompt(prompt, ctl)?);
+        let mut kept = kept();
+        kept.retain(|prefix| prompts.iter().any(|prompt| prompt == prefix.tokens()));
+        kept.push(Arc::clone(&prefix));
+        Ok(prefix)
     }
 
     fn push(&self, side: &mut Side, step: &Step<'_>) {

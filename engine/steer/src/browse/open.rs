@@ -1,12 +1,12 @@
 //! Opening a model and an autoencoder that belong together.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use plumb_core::source::Cache;
 use plumb_core::{Ctl, Error, Job};
-use plumb_text::HookPoint;
 use plumb_text::job::ModelSpec;
+use plumb_text::{HookPoint, Prefix};
 use serde::{Deserialize, Serialize};
 
 use super::Words;
@@ -76,6 +76,8 @@ pub struct Opened {
     pub quality: Option<Quality>,
     /// Who judges toxicity.
     pub scorer: Arc<dyn Scorer>,
+    /// The prompts continued last, read up to the autoencoder's place.
+    pub(super) read: Arc<Mutex<Vec<Arc<Prefix>>>>,
 }
 
 impl std::fmt::Debug for Opened {
@@ -118,6 +120,7 @@ impl Opened {
             examples: self.examples.clone(),
             quality: quality.or_else(|| self.quality.clone()),
             scorer: Arc::clone(&self.scorer),
+            read: Arc::clone(&self.read),
         }
     }
 
@@ -256,6 +259,7 @@ impl OpenJob {
             own_folder,
             scorer,
             about,
+            read: Arc::default(),
         };
         let shipped = folder.map(|folder| folder.join("index"));
         // What the user built goes before what ships beside the autoencoder.

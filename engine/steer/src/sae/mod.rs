@@ -2,6 +2,7 @@
 
 mod attach;
 mod config;
+mod fire;
 mod fold;
 mod load;
 mod save;
@@ -11,6 +12,7 @@ mod topk;
 use candle_core::{D, DType, Device, Tensor};
 
 use crate::{Result, SteerError};
+use fire::Fire;
 
 pub use attach::{Attachment, ModelFacts};
 pub use config::{Architecture, Normalisation, SaeConfig};
@@ -169,13 +171,18 @@ impl Sae {
 
     /// Of normalised inputs.
     fn pre(&self, x: &Tensor) -> Result<Tensor> {
-        let y = if self.config.apply_b_dec_to_input { x.broadcast_sub(&self.b_dec)? } else { x.clone() };
-        let p = y.matmul(&self.w_enc)?;
+        let p = self.product(x)?;
         Ok(match &self.parts {
             // The two biases of a gated SAE are added where its two paths part.
             Parts::Gated { .. } => p,
             _ => p.broadcast_add(&self.b_enc)?,
         })
+    }
+
+    /// The product with the encoder alone.
+    fn product(&self, x: &Tensor) -> Result<Tensor> {
+        let y = if self.config.apply_b_dec_to_input { &x.broadcast_sub(&self.b_dec)? } else { x };
+        Ok(y.matmul(&self.w_enc)?)
     }
 
     /// Centres and normalises; gives also factor and shift that undo it.
@@ -213,6 +220,11 @@ impl Sae {
     /// Activations `z = E(x)` of `x` `[T, d]`.
     pub fn encode(&self, x: &Tensor) -> Result<Encoded> {
         let (x, scale, shift) = self.normalise(x)?;
+        if x.device().is_cpu()
+            && let Some(z) = self.fire(&x)?
+        {
+            return Ok(Encoded { z, scale, shift });
+        }
         let p = self.pre(&x)?;
         let z = match &self.parts {
             Parts::Standard => p.relu()?,
@@ -231,6 +243,22 @@ impl Sae {
             }
         };
         Ok(Encoded { z, scale, shift })
+    }
+
+    /// The same of normalised inputs on the processor, where one look at each pre-activation decides: the product takes
+    /// most of the time, and every further pass over its result would be felt.
+    fn fire(&self, x: &Tensor) -> Result<Option<Tensor>> {
+        let threshold = match &self.parts {
+            Parts::Standard => None,
+            Parts::JumpRelu { threshold } => Some(threshold),
+            Parts::TopK { .. } | Parts::Gated { .. } => return Ok(None),
+        };
+        let z = self.product(x)?;
+        match threshold {
+            None => z.inplace_op2(&self.b_enc, &Fire)?,
+            Some(threshold) => z.inplace_op3(&self.b_enc, threshold, &Fire)?,
+        }
+        Ok(Some(z))
     }
 
     /// `D(z)` in the units of the input, `[T, d]`.

@@ -1,9 +1,12 @@
-//! Sixteen numbers at a time, by AVX2 where the processor has it and by plain arrays elsewhere.
+//! Sixteen numbers at a time: by AVX-512 or AVX2 where the processor has it, and by plain arrays elsewhere.
 //!
-//! Loops over slices vectorise by themselves; these are for the products with matrices, where conversions from packed
-//! codes stand in the way of that.
+//! Loops over slices vectorise by themselves; these are for the products with matrices, which need their sums kept in
+//! registers, and conversions from packed codes.
 
-use half::bf16;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 
 use super::LANES;
 
@@ -11,44 +14,56 @@ use super::LANES;
 pub(super) trait Lanes: Copy {
     /// The numbers.
     type Numbers: Copy;
+    /// Sixteen whole numbers of 32 bits.
+    type Whole: Copy;
+    /// Two whole numbers of 16 bits for every lane.
+    type Pairs: Copy;
+    /// Whether there are registers for sums of twelve rows by two panels.
+    const WIDE: bool;
 
     /// All the same.
     fn splat(self, x: f32) -> Self::Numbers;
     /// From memory.
     fn load(self, numbers: &[f32; LANES]) -> Self::Numbers;
-    /// From bfloat16.
-    fn widen(self, numbers: &[bf16; LANES]) -> Self::Numbers;
-    /// From signed bytes.
-    fn signed(self, codes: &[i8; LANES]) -> Self::Numbers;
-    /// From the low and the high halves of bytes.
-    fn nibbles(self, codes: &[u8; LANES]) -> [Self::Numbers; 2];
+    /// To memory.
+    fn store(self, a: Self::Numbers, numbers: &mut [f32; LANES]);
+    /// Two bfloat16 numbers of every lane, the first in the low half.
+    fn widen(self, pairs: &[u32; LANES]) -> [Self::Numbers; 2];
+    /// From half precision; not for infinities.
+    fn halves(self, bits: &[u16; LANES]) -> Self::Numbers;
     /// a·b.
     fn mul(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers;
     /// a·b + c.
     fn mul_add(self, a: Self::Numbers, b: Self::Numbers, c: Self::Numbers) -> Self::Numbers;
-    /// Their sum.
-    fn sum(self, a: Self::Numbers) -> f32;
-}
 
-/// Sums pairwise.
-#[inline(always)]
-fn pairwise(mut lanes: [f32; LANES]) -> f32 {
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] += lanes[i + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
+    /// Zeros.
+    fn nothing(self) -> Self::Whole;
+    /// The four half bytes of every 16 bits, the lowest first.
+    fn nibbles(self, codes: &[u16; 2 * LANES]) -> [Self::Pairs; 4];
+    /// From signed bytes.
+    fn signed(self, codes: &[i8; 2 * LANES]) -> Self::Pairs;
+    /// a₀x₀ + a₁x₁ + sum in every lane; `x` holds x₀ in its low half.
+    fn pairs(self, a: Self::Pairs, x: u32, sum: Self::Whole) -> Self::Whole;
+    /// As numbers, with their bits kept where they have no more than 24.
+    fn numbers(self, whole: Self::Whole) -> Self::Numbers;
 }
 
 /// Plain arrays.
 #[derive(Clone, Copy)]
 pub(super) struct Plain;
 
+/// A number in half precision, by moving its bits and multiplying by 2¹¹², which makes up for the other exponent.
+#[inline(always)]
+fn half(bits: u16) -> f32 {
+    let magnitude = f32::from_bits(u32::from(bits & 0x7fff) << 13) * f32::from_bits(0x7780_0000);
+    f32::from_bits(magnitude.to_bits() | u32::from(bits & 0x8000) << 16)
+}
+
 impl Lanes for Plain {
     type Numbers = [f32; LANES];
+    type Whole = [i32; LANES];
+    type Pairs = [i16; 2 * LANES];
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::Numbers {
@@ -59,16 +74,16 @@ impl Lanes for Plain {
         *numbers
     }
     #[inline(always)]
-    fn widen(self, numbers: &[bf16; LANES]) -> Self::Numbers {
-        numbers.map(|x| f32::from_bits(u32::from(x.to_bits()) << 16))
+    fn store(self, a: Self::Numbers, numbers: &mut [f32; LANES]) {
+        *numbers = a;
     }
     #[inline(always)]
-    fn signed(self, codes: &[i8; LANES]) -> Self::Numbers {
-        codes.map(f32::from)
+    fn widen(self, pairs: &[u32; LANES]) -> [Self::Numbers; 2] {
+        [pairs.map(|pair| f32::from_bits(pair << 16)), pairs.map(|pair| f32::from_bits(pair & 0xffff_0000))]
     }
     #[inline(always)]
-    fn nibbles(self, codes: &[u8; LANES]) -> [Self::Numbers; 2] {
-        [codes.map(|code| f32::from(code & 15)), codes.map(|code| f32::from(code >> 4))]
+    fn halves(self, bits: &[u16; LANES]) -> Self::Numbers {
+        bits.map(half)
     }
     #[inline(always)]
     fn mul(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers {
@@ -80,81 +95,25 @@ impl Lanes for Plain {
         std::array::from_fn(|i| a[i] * b[i] + c[i])
     }
     #[inline(always)]
-    fn sum(self, a: Self::Numbers) -> f32 {
-        pairwise(a)
+    fn nothing(self) -> Self::Whole {
+        [0; LANES]
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod avx2 {
-    use std::arch::x86_64::{__m128i, __m256, __m256i};
-
-    use half::bf16;
-    use pulp::cast;
-    use pulp::x86::V3;
-
-    use super::{LANES, Lanes, pairwise};
-
-    /// The bits of eight of them. A loop, since a closure would be compiled without the instructions of its caller.
     #[inline(always)]
-    fn bits(numbers: &[bf16; 8]) -> __m128i {
-        let mut bits = [0; 8];
-        for i in 0..8 {
-            bits[i] = numbers[i].to_bits();
-        }
-        cast(bits)
+    fn nibbles(self, codes: &[u16; 2 * LANES]) -> [Self::Pairs; 4] {
+        [0, 4, 8, 12].map(|shift| codes.map(|code| (code >> shift & 15) as i16))
     }
-
-    impl Lanes for V3 {
-        type Numbers = [__m256; 2];
-
-        #[inline(always)]
-        fn splat(self, x: f32) -> Self::Numbers {
-            [self.avx._mm256_set1_ps(x); 2]
-        }
-        #[inline(always)]
-        fn load(self, numbers: &[f32; LANES]) -> Self::Numbers {
-            cast(*numbers)
-        }
-        #[inline(always)]
-        fn widen(self, numbers: &[bf16; LANES]) -> Self::Numbers {
-            let wide = |bits| {
-                let wide: __m256i = self.avx2._mm256_slli_epi32::<16>(self.avx2._mm256_cvtepu16_epi32(bits));
-                self.avx._mm256_castsi256_ps(wide)
-            };
-            let (halves, _) = numbers.as_chunks::<8>();
-            match halves {
-                [first, second] => [wide(bits(first)), wide(bits(second))],
-                _ => self.splat(0.0),
-            }
-        }
-        #[inline(always)]
-        fn signed(self, codes: &[i8; LANES]) -> Self::Numbers {
-            let codes: __m128i = cast(*codes);
-            let number = |codes| self.avx._mm256_cvtepi32_ps(self.avx2._mm256_cvtepi8_epi32(codes));
-            [number(codes), number(self.sse2._mm_unpackhi_epi64(codes, codes))]
-        }
-        #[inline(always)]
-        fn nibbles(self, codes: &[u8; LANES]) -> [Self::Numbers; 2] {
-            let codes: __m128i = cast(*codes);
-            let low = self.sse2._mm_set1_epi8(15);
-            let number = |codes| self.avx._mm256_cvtepi32_ps(self.avx2._mm256_cvtepu8_epi32(codes));
-            let both = |codes| [number(codes), number(self.sse2._mm_unpackhi_epi64(codes, codes))];
-            let shifted = self.sse2._mm_srli_epi16::<4>(codes);
-            [both(self.sse2._mm_and_si128(codes, low)), both(self.sse2._mm_and_si128(shifted, low))]
-        }
-        #[inline(always)]
-        fn mul(self, a: Self::Numbers, b: Self::Numbers) -> Self::Numbers {
-            [self.avx._mm256_mul_ps(a[0], b[0]), self.avx._mm256_mul_ps(a[1], b[1])]
-        }
-        #[inline(always)]
-        fn mul_add(self, a: Self::Numbers, b: Self::Numbers, c: Self::Numbers) -> Self::Numbers {
-            [self.fma._mm256_fmadd_ps(a[0], b[0], c[0]), self.fma._mm256_fmadd_ps(a[1], b[1], c[1])]
-        }
-        #[inline(always)]
-        fn sum(self, a: Self::Numbers) -> f32 {
-            pairwise(cast(a))
-        }
+    #[inline(always)]
+    fn signed(self, codes: &[i8; 2 * LANES]) -> Self::Pairs {
+        codes.map(i16::from)
+    }
+    #[inline(always)]
+    fn pairs(self, a: Self::Pairs, x: u32, sum: Self::Whole) -> Self::Whole {
+        let (first, second) = (i32::from(x as i16), i32::from((x >> 16) as i16));
+        std::array::from_fn(|i| sum[i] + i32::from(a[2 * i]) * first + i32::from(a[2 * i + 1]) * second)
+    }
+    #[inline(always)]
+    fn numbers(self, whole: Self::Whole) -> Self::Numbers {
+        whole.map(|x| x as f32)
     }
 }
 
@@ -167,47 +126,77 @@ pub(super) trait OnLanes {
 /// Does it with the widest lanes of this processor.
 pub(super) fn on_lanes(work: impl OnLanes) {
     #[cfg(target_arch = "x86_64")]
-    if let Some(lanes) = pulp::x86::V3::try_new() {
-        struct Inside<W>(pulp::x86::V3, W);
-        impl<W: OnLanes> pulp::NullaryFnOnce for Inside<W> {
-            type Output = ();
-            #[inline(always)]
-            fn call(self) {
-                self.1.run(self.0);
-            }
+    {
+        if let Some(lanes) = avx512::Avx512::detect() {
+            lanes.run(work);
+            return;
         }
-        lanes.vectorize(Inside(lanes, work));
-        return;
+        if let Some(lanes) = pulp::x86::V3::try_new() {
+            avx2::run(lanes, work);
+            return;
+        }
     }
     work.run(Plain);
 }
 
 #[cfg(test)]
 mod tests {
+    use half::{bf16, f16};
+
     use super::*;
 
+    struct Check;
+
+    fn list<L: Lanes>(lanes: L, a: L::Numbers) -> [f32; LANES] {
+        let mut out = [0.0; LANES];
+        lanes.store(a, &mut out);
+        out
+    }
+
+    impl OnLanes for Check {
+        fn run<L: Lanes>(self, lanes: L) {
+            let numbers: [f32; LANES] = std::array::from_fn(|i| i as f32 - 4.5);
+            let ours = lanes.load(&numbers);
+            let twice = lanes.mul_add(ours, lanes.splat(2.0), lanes.splat(1.0));
+            assert_eq!(list(lanes, twice), numbers.map(|x| 2.0 * x + 1.0));
+            assert_eq!(list(lanes, lanes.mul(ours, ours)), numbers.map(|x| x * x));
+
+            let pairs = numbers
+                .map(|x| u32::from(bf16::from_f32(x).to_bits()) | u32::from(bf16::from_f32(-2.0 * x).to_bits()) << 16);
+            let [first, second] = lanes.widen(&pairs);
+            assert_eq!(list(lanes, first), numbers);
+            assert_eq!(list(lanes, second), numbers.map(|x| -2.0 * x));
+
+            let odd = [0.0, -0.0, 6e-8, -3.1e-5, 6.1e-5, 65504.0, -0.1, 1.0];
+            let half: [f16; LANES] = std::array::from_fn(|i| f16::from_f32(odd[i % odd.len()]));
+            assert_eq!(list(lanes, lanes.halves(&half.map(f16::to_bits))), half.map(f16::to_f32));
+
+            let codes: [u16; 2 * LANES] = std::array::from_fn(|i| (i * 4093 + 77) as u16);
+            let bytes: [i8; 2 * LANES] = std::array::from_fn(|i| (i * 37) as u8 as i8);
+            let (x0, x1) = (-32767i16, 1234i16);
+            let x = u32::from(x0 as u16) | u32::from(x1 as u16) << 16;
+            let by_hand = |a: &dyn Fn(usize) -> i32| -> [f32; LANES] {
+                std::array::from_fn(|i| (2 * (a(2 * i) * i32::from(x0) + a(2 * i + 1) * i32::from(x1))) as f32)
+            };
+            let found = |a| list(lanes, lanes.numbers(lanes.pairs(a, x, lanes.pairs(a, x, lanes.nothing()))));
+            for (n, nibbles) in lanes.nibbles(&codes).into_iter().enumerate() {
+                assert_eq!(found(nibbles), by_hand(&|i| i32::from(codes[i] >> (4 * n) & 15)));
+            }
+            assert_eq!(found(lanes.signed(&bytes)), by_hand(&|i| i32::from(bytes[i])));
+        }
+    }
+
     #[test]
-    fn every_kind_of_lanes_computes_the_same() {
-        struct Check;
-        impl OnLanes for Check {
-            fn run<L: Lanes>(self, lanes: L) {
-                let codes: [u8; LANES] = std::array::from_fn(|i| (i * 17 + 3) as u8);
-                let bytes = codes.map(|code| code as i8);
-                let numbers: [f32; LANES] = std::array::from_fn(|i| i as f32 - 4.5);
-                let half = numbers.map(bf16::from_f32);
-                let plain = Plain;
-                let dot = |x: L::Numbers| lanes.sum(lanes.mul_add(x, lanes.load(&numbers), lanes.splat(1.0)));
-                let check = |x: [f32; LANES]| plain.sum(plain.mul_add(x, numbers, [1.0; LANES]));
-                assert_eq!(dot(lanes.signed(&bytes)), check(plain.signed(&bytes)));
-                assert_eq!(dot(lanes.widen(&half)), check(plain.widen(&half)));
-                for (ours, theirs) in lanes.nibbles(&codes).into_iter().zip(plain.nibbles(&codes)) {
-                    assert_eq!(dot(ours), check(theirs));
-                }
-                let product = lanes.mul(lanes.load(&numbers), lanes.load(&numbers));
-                assert_eq!(lanes.sum(product), plain.sum(plain.mul(numbers, numbers)));
+    fn every_kind_of_lanes_computes_what_is_defined() {
+        Check.run(Plain);
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some(lanes) = avx512::Avx512::detect() {
+                lanes.run(Check);
+            }
+            if let Some(lanes) = pulp::x86::V3::try_new() {
+                avx2::run(lanes, Check);
             }
         }
-        on_lanes(Check);
-        Check.run(Plain);
     }
 }

@@ -62,9 +62,32 @@ kernel! {
     }
 }
 
-/// ln Σ eˣ.
+kernel! {
+    fn scan(values: &'a [f32], highest: &'a mut f32, sound: &'a mut bool) {
+        // A maximum per lane: one of all would be computed number by number.
+        let (rows, rest) = values.as_chunks::<LANES>();
+        let (mut highs, mut bad) = ([f32::NEG_INFINITY; LANES], [0u32; LANES]);
+        for row in rows {
+            for i in 0..LANES {
+                highs[i] = if row[i] > highs[i] { row[i] } else { highs[i] };
+                bad[i] |= u32::from(row[i].is_nan());
+            }
+        }
+        *highest = highs.iter().chain(rest).fold(f32::NEG_INFINITY, |high, &x| high.max(x));
+        *sound = bad == [0; LANES] && !rest.iter().any(|x| x.is_nan());
+    }
+}
+
+/// The highest of some numbers; `None` when one of them is not a number, or there are none.
+pub(crate) fn highest(values: &[f32]) -> Option<f32> {
+    let (mut highest, mut sound) = (0.0, false);
+    scan(values, &mut highest, &mut sound);
+    (sound && !values.is_empty()).then_some(highest)
+}
+
+/// ln Σ eˣ; not a number when one of them is none.
 pub(crate) fn log_sum_exp(values: &[f32]) -> f32 {
-    let highest = values.iter().fold(f32::NEG_INFINITY, |highest, &x| highest.max(x));
+    let Some(highest) = highest(values) else { return f32::NAN };
     let mut sum = 0.0;
     sum_exp(values, highest, &mut sum);
     (f64::from(highest) + sum.ln()) as f32
@@ -84,5 +107,17 @@ mod tests {
         }
         assert!(exp(f32::NEG_INFINITY) < 1e-37);
         assert!(exp(1e9).is_finite());
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_found_anywhere() {
+        for at in [0, 15, 16, 39] {
+            let mut values: Vec<f32> = (0..40).map(|i| -(i as f32)).collect();
+            values[at] = 7.0;
+            assert_eq!(highest(&values), Some(7.0));
+            values[at] = f32::NAN;
+            assert_eq!(highest(&values), None);
+        }
+        assert_eq!(highest(&[]), None);
     }
 }

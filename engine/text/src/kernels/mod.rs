@@ -1,27 +1,28 @@
 //! What the processor spends its time on, written so that the compiler turns it into vector instructions.
 //!
 //! Each kernel is plain Rust over slices; [`pulp`] compiles it for several instruction sets and picks one when it runs.
-//! Decoding one token is a chain of matrix-vector products, bound by memory: packed weights are multiplied as they are,
-//! by activations in single precision, so that nothing but the weights is rounded.
+//! Decoding one token is a chain of matrix-vector products, bound by memory: [`Panels`] keep the weights as these read
+//! them, packed ones packed.
 
 #![allow(clippy::inline_always, reason = "a body that is not inlined is compiled without the chosen instruction set")]
 
 mod attention;
 mod bend;
-mod dense;
 mod lanes;
 mod math;
 mod normal;
 mod packed;
+mod panels;
+mod product;
 mod rotary;
+mod tile;
 
-pub(crate) use attention::{Scoring, attend_one, masked_softmax};
+pub(crate) use attention::{Scoring, Shape, attend_many, attend_one};
 pub(crate) use bend::{bend, gated, soft_cap};
-pub(crate) use dense::{dense_bf16, dense_f32};
-pub(crate) use math::log_sum_exp;
+pub(crate) use math::{highest, log_sum_exp};
 pub(crate) use normal::{layer_norm, rms_norm};
-pub(crate) use packed::Packed;
 pub use packed::PackedKind;
+pub(crate) use panels::Panels;
 pub(crate) use rotary::rotate;
 
 /// Lanes of an accumulator: one AVX-512 register, two AVX2 ones.
@@ -96,17 +97,11 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sum + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
-/// Calls `work(first row, rows of out)` on as many threads as there are, when there is enough to do.
-/// `cost` is the number of multiplications per entry of `out`.
-fn split_rows(out: &mut [f32], cost: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
-    use rayon::prelude::*;
+/// How many of some pieces of work one thread takes: all where that is not worth waking a second one.
+/// `cost` is the number of multiplications of each.
+fn share(pieces: usize, cost: usize) -> usize {
     /// Multiplications that are worth waking a thread for: some ten microseconds.
     const WORTH: usize = 100_000;
     let threads = rayon::current_num_threads();
-    if threads < 2 || out.len() * cost < 2 * WORTH {
-        work(0, out);
-        return;
-    }
-    let share = out.len().div_ceil(threads).max(WORTH / cost.max(1)).max(1);
-    out.par_chunks_mut(share).enumerate().for_each(|(index, rows)| work(index * share, rows));
+    if threads < 2 || pieces * cost < 2 * WORTH { pieces } else { pieces.div_ceil(threads).max(WORTH / cost.max(1)) }
 }

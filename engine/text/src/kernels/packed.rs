@@ -1,15 +1,13 @@
-//! Matrices in blocks of 32 weights that share a scale, as GGUF files store them, multiplied without unpacking.
+//! Blocks of 32 weights that share a scale, as GGUF files store them, gathered for sixteen rows.
 
 use half::f16;
 use rayon::prelude::*;
 
-use super::{LANES, kernel, lane_kernel, split_rows};
+use super::LANES;
+use super::lanes::Lanes;
 
 /// Weights in a block.
-const BLOCK: usize = 2 * LANES;
-
-/// Blocks that one thread unpacks at a time.
-const PIECE: usize = 1 << 11;
+pub(super) const BLOCK: usize = 2 * LANES;
 
 /// How GGUF packs a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,264 +29,139 @@ impl PackedKind {
             Self::Q8_0 => 34,
         }
     }
-}
 
-/// Codes and scales of a matrix, apart from each other so that both are read in order.
-#[derive(Clone, Debug)]
-enum Codes {
-    /// Two codes a byte: weight i of a block in the low half of byte i, weight 16 + i in the high half.
-    Four {
-        codes: Vec<[u8; LANES]>,
-        scales: Vec<[f32; 2]>,
-    },
-    Eight {
-        codes: Vec<[i8; BLOCK]>,
-        scales: Vec<f32>,
-    },
-}
+    /// Numbers before the codes.
+    fn halves(self) -> usize {
+        if self == Self::Q4_1 { 2 } else { 1 }
+    }
 
-/// A packed matrix, row-major.
-#[derive(Clone, Debug)]
-pub(crate) struct Packed {
-    codes: Codes,
-    height: usize,
-    width: usize,
-}
-
-lane_kernel! {
-    fn rows_four(lanes; codes: &'a [[u8; LANES]], scales: &'a [[f32; 2]], x: &'a [[f32; LANES]], sums: &'a [f32], out: &'a mut [f32]) {
-        let (x, _) = x.as_chunks::<2>();
-        let blocks = x.len();
-        let rows = codes.chunks_exact(blocks).zip(scales.chunks_exact(blocks));
-        for ((codes, scales), out) in rows.zip(out) {
-            let mut sum = lanes.splat(0.0);
-            let mut lowest = 0.0f32;
-            for (((codes, &[scale, low]), x), block_sum) in codes.iter().zip(scales).zip(x).zip(sums) {
-                let [first, second] = lanes.nibbles(codes);
-                let part = lanes.mul(first, lanes.load(&x[0]));
-                let part = lanes.mul_add(second, lanes.load(&x[1]), part);
-                sum = lanes.mul_add(part, lanes.splat(scale), sum);
-                lowest += low * block_sum;
-            }
-            *out = lanes.sum(sum) + lowest;
+    /// Code of a column in a block's bytes: weight i of four bits is the low half of byte i, weight 16 + i the high half.
+    fn code(self, bytes: &[u8], column: usize) -> i32 {
+        let codes = &bytes[2 * self.halves()..];
+        match self {
+            Self::Q8_0 => i32::from(codes[column] as i8),
+            _ if column < LANES => i32::from(codes[column] & 15),
+            _ => i32::from(codes[column - LANES] >> 4),
         }
     }
-}
 
-lane_kernel! {
-    fn rows_eight(lanes; codes: &'a [[i8; BLOCK]], scales: &'a [f32], x: &'a [[f32; LANES]], out: &'a mut [f32]) {
-        let (x, _) = x.as_chunks::<2>();
-        let blocks = x.len();
-        let rows = codes.chunks_exact(blocks).zip(scales.chunks_exact(blocks));
-        for ((codes, scales), out) in rows.zip(out) {
-            let mut sum = lanes.splat(0.0);
-            for ((codes, &scale), x) in codes.iter().zip(scales).zip(x) {
-                let (codes, _) = codes.as_chunks::<LANES>();
-                let mut part = lanes.splat(0.0);
-                for (codes, x) in codes.iter().zip(x) {
-                    part = lanes.mul_add(lanes.signed(codes), lanes.load(x), part);
+    /// Scale and what is added, of a block's bytes.
+    fn scales(self, bytes: &[u8]) -> [f16; 2] {
+        let half = |at: usize| f16::from_le_bytes([bytes[at], bytes[at + 1]]);
+        let scale = half(0);
+        match self {
+            // Eight times a number in half precision is one too, up to its largest.
+            Self::Q4_0 => [scale, f16::from_f32(-8.0 * scale.to_f32())],
+            Self::Q4_1 => [scale, half(2)],
+            Self::Q8_0 => [scale, f16::ZERO],
+        }
+    }
+
+    /// Whether all scales of some blocks are numbers.
+    pub(crate) fn finite(self, bytes: &[u8]) -> bool {
+        bytes.chunks_exact(self.block_bytes()).all(|block| self.scales(block).iter().all(|scale| scale.is_finite()))
+    }
+
+    /// Some blocks in single precision.
+    pub(crate) fn unpack(self, bytes: &[u8]) -> Vec<f32> {
+        /// Blocks that one thread unpacks at a time.
+        const PIECE: usize = 1 << 11;
+        let size = self.block_bytes();
+        let mut out = vec![0.0; bytes.len() / size * BLOCK];
+        let pieces = out.par_chunks_mut(PIECE * BLOCK).zip(bytes.par_chunks(PIECE * size));
+        pieces.for_each(|(out, bytes)| {
+            for (out, bytes) in out.chunks_exact_mut(BLOCK).zip(bytes.chunks_exact(size)) {
+                let [scale, low] = self.scales(bytes).map(f16::to_f32);
+                for (column, out) in out.iter_mut().enumerate() {
+                    *out = self.code(bytes, column) as f32 * scale + low;
                 }
-                sum = lanes.mul_add(part, lanes.splat(scale), sum);
             }
-            *out = lanes.sum(sum);
-        }
-    }
-}
-
-kernel! {
-    fn unpack_four(codes: &'a [[u8; LANES]], scales: &'a [[f32; 2]], out: &'a mut [[f32; BLOCK]]) {
-        for ((codes, &[scale, low]), out) in codes.iter().zip(scales).zip(out) {
-            for i in 0..LANES {
-                out[i] = f32::from(codes[i] & 15).mul_add(scale, low);
-                out[LANES + i] = f32::from(codes[i] >> 4).mul_add(scale, low);
-            }
-        }
-    }
-}
-
-kernel! {
-    fn unpack_eight(codes: &'a [[i8; BLOCK]], scales: &'a [f32], out: &'a mut [[f32; BLOCK]]) {
-        for ((codes, &scale), out) in codes.iter().zip(scales).zip(out) {
-            for i in 0..BLOCK {
-                out[i] = f32::from(codes[i]) * scale;
-            }
-        }
-    }
-}
-
-impl Packed {
-    /// Takes over GGUF blocks. `None` when the bytes are not `height` rows of whole blocks.
-    pub fn new(kind: PackedKind, bytes: &[u8], height: usize, width: usize) -> Option<Self> {
-        let blocks = height.checked_mul(width)? / BLOCK;
-        if !width.is_multiple_of(BLOCK) || bytes.len() != blocks.checked_mul(kind.block_bytes())? {
-            return None;
-        }
-        let half = |bytes: &[u8], at: usize| f16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32();
-        let each = bytes.chunks_exact(kind.block_bytes());
-        let nibbles = |block: &[u8], at: usize| -> [u8; LANES] { std::array::from_fn(|i| block[at + i]) };
-        let codes = match kind {
-            PackedKind::Q4_0 => Codes::Four {
-                codes: each.clone().map(|block| nibbles(block, 2)).collect(),
-                scales: each.map(|block| [half(block, 0), -8.0 * half(block, 0)]).collect(),
-            },
-            PackedKind::Q4_1 => Codes::Four {
-                codes: each.clone().map(|block| nibbles(block, 4)).collect(),
-                scales: each.map(|block| [half(block, 0), half(block, 2)]).collect(),
-            },
-            PackedKind::Q8_0 => Codes::Eight {
-                codes: each.clone().map(|block| std::array::from_fn(|i| block[2 + i] as i8)).collect(),
-                scales: each.map(|block| half(block, 0)).collect(),
-            },
-        };
-        Some(Self { codes, height, width })
-    }
-
-    /// Whether all scales are numbers.
-    pub fn finite(&self) -> bool {
-        match &self.codes {
-            Codes::Four { scales, .. } => scales.as_flattened().iter().all(|scale| scale.is_finite()),
-            Codes::Eight { scales, .. } => scales.iter().all(|scale| scale.is_finite()),
-        }
-    }
-
-    /// Rows.
-    pub fn height(&self) -> usize {
-        self.height
-    }
-
-    /// Columns.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// Puts the rows of `other` below these; gives `other` back when it is packed in another way.
-    pub fn append(&mut self, other: Self) -> Result<(), Self> {
-        match (&mut self.codes, other) {
-            (Codes::Four { codes, scales }, Self { codes: Codes::Four { codes: c, scales: s }, height, width })
-                if width == self.width =>
-            {
-                codes.extend(c);
-                scales.extend(s);
-                self.height += height;
-                Ok(())
-            }
-            (Codes::Eight { codes, scales }, Self { codes: Codes::Eight { codes: c, scales: s }, height, width })
-                if width == self.width =>
-            {
-                codes.extend(c);
-                scales.extend(s);
-                self.height += height;
-                Ok(())
-            }
-            (_, other) => Err(other),
-        }
-    }
-
-    /// `out` = matrix·`x`.
-    pub fn multiply(&self, x: &[f32], out: &mut [f32]) {
-        let blocks = self.width / BLOCK;
-        let sums: Vec<f32> = x.chunks_exact(BLOCK).map(|x| x.iter().sum()).collect();
-        let (x, _) = x.as_chunks::<LANES>();
-        match &self.codes {
-            Codes::Four { codes, scales } => {
-                split_rows(out, self.width, |first, out| {
-                    let range = first * blocks..(first + out.len()) * blocks;
-                    rows_four(&codes[range.clone()], &scales[range], x, &sums, out);
-                });
-            }
-            Codes::Eight { codes, scales } => split_rows(out, self.width, |first, out| {
-                let range = first * blocks..(first + out.len()) * blocks;
-                rows_eight(&codes[range.clone()], &scales[range], x, out);
-            }),
-        }
-    }
-
-    /// Writes rows from `first` on into `out`, as many as fit.
-    pub fn unpack(&self, first: usize, out: &mut [f32]) {
-        let width = self.width;
-        let piece = |(piece, out): (usize, &mut [[f32; BLOCK]])| {
-            let from = first * width / BLOCK + piece * PIECE;
-            let range = from..from + out.len();
-            match &self.codes {
-                Codes::Four { codes, scales } => unpack_four(&codes[range.clone()], &scales[range], out),
-                Codes::Eight { codes, scales } => unpack_eight(&codes[range.clone()], &scales[range], out),
-            }
-        };
-        let (out, _) = out.as_chunks_mut::<BLOCK>();
-        if out.len() <= PIECE {
-            piece((0, out));
-        } else {
-            out.par_chunks_mut(PIECE).enumerate().for_each(piece);
-        }
-    }
-
-    /// All weights in single precision.
-    pub fn numbers(&self) -> Vec<f32> {
-        let mut out = vec![0.0; self.height * self.width];
-        self.unpack(0, &mut out);
+        });
         out
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use plumb_core::random::Random;
+/// A block of each of sixteen rows. Columns go in pairs: one product takes a pair from every row.
+pub(super) trait Block: Clone + Default + Send + Sync {
+    /// Takes up the block of one row.
+    fn put(&mut self, lane: usize, kind: PackedKind, bytes: &[u8]);
+    /// One weight.
+    fn number(&self, lane: usize, column: usize) -> f32;
+    /// Calls `work` with every pair of columns, by the pair's number.
+    fn each_pair<L: Lanes>(&self, lanes: L, work: impl FnMut(usize, L::Pairs));
+    /// The rows' scales, and what is added to each weight where there is such.
+    fn scales<L: Lanes>(&self, lanes: L) -> (L::Numbers, Option<L::Numbers>);
+}
 
-    use super::*;
+/// Codes of four bits.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Four {
+    /// Four pairs of columns each: nibble n of number 2r + c in list v is column 2(4v + n) + c of row r.
+    codes: [[u16; BLOCK]; 4],
+    scales: [u16; LANES],
+    lows: [u16; LANES],
+}
 
-    fn bytes(kind: PackedKind, blocks: usize, random: &mut Random) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for _ in 0..blocks {
-            let halves = if kind == PackedKind::Q4_1 { 2 } else { 1 };
-            for _ in 0..halves {
-                bytes.extend(f16::from_f32(random.normal() as f32 * 0.1).to_le_bytes());
-            }
-            bytes.extend((0..kind.block_bytes() - 2 * halves).map(|_| random.below(256) as u8));
+impl Block for Four {
+    fn put(&mut self, lane: usize, kind: PackedKind, bytes: &[u8]) {
+        for column in 0..BLOCK {
+            let (pair, side) = (column / 2, column % 2);
+            self.codes[pair / 4][2 * lane + side] |= (kind.code(bytes, column) as u16) << (pair % 4 * 4);
         }
-        bytes
+        [self.scales[lane], self.lows[lane]] = kind.scales(bytes).map(f16::to_bits);
     }
 
-    #[test]
-    fn products_are_those_of_the_unpacked_matrix() {
-        let mut random = Random::new(8, "packed");
-        for kind in [PackedKind::Q4_0, PackedKind::Q4_1, PackedKind::Q8_0] {
-            let (height, width) = (700, 576);
-            let stored = bytes(kind, height * width / BLOCK, &mut random);
-            let packed = Packed::new(kind, &stored, height, width).unwrap();
-            let numbers = packed.numbers();
-            // The first block, by the format's definition.
-            let scale = f16::from_le_bytes([stored[0], stored[1]]).to_f32();
-            let by_hand = |i: usize| {
-                let nibble = |at: usize| if i < 16 { stored[at + i] & 15 } else { stored[at + i - 16] >> 4 };
-                match kind {
-                    PackedKind::Q4_0 => scale * (f32::from(nibble(2)) - 8.0),
-                    PackedKind::Q4_1 => {
-                        scale * f32::from(nibble(4)) + f16::from_le_bytes([stored[2], stored[3]]).to_f32()
-                    }
-                    PackedKind::Q8_0 => scale * f32::from(stored[2 + i] as i8),
-                }
-            };
-            for (i, number) in numbers[..BLOCK].iter().enumerate() {
-                assert!((number - by_hand(i)).abs() < 1e-5, "{kind:?} weight {i}: {number} and {}", by_hand(i));
-            }
-            let x: Vec<f32> = (0..width).map(|_| random.normal() as f32).collect();
-            let mut out = vec![0.0; height];
-            packed.multiply(&x, &mut out);
-            for (row, &y) in numbers.chunks(width).zip(&out) {
-                let exact: f64 = row.iter().zip(&x).map(|(&w, &x)| f64::from(w) * f64::from(x)).sum();
-                assert!((exact - f64::from(y)).abs() < 1e-3 * (1.0 + exact.abs()), "{kind:?}: {exact} and {y}");
+    fn number(&self, lane: usize, column: usize) -> f32 {
+        let (pair, side) = (column / 2, column % 2);
+        let code = self.codes[pair / 4][2 * lane + side] >> (pair % 4 * 4) & 15;
+        let [scale, low] = [self.scales[lane], self.lows[lane]].map(|bits| f16::from_bits(bits).to_f32());
+        f32::from(code) * scale + low
+    }
+
+    #[inline(always)]
+    fn each_pair<L: Lanes>(&self, lanes: L, mut work: impl FnMut(usize, L::Pairs)) {
+        for (v, codes) in self.codes.iter().enumerate() {
+            for (n, pairs) in lanes.nibbles(codes).into_iter().enumerate() {
+                work(4 * v + n, pairs);
             }
         }
     }
 
-    #[test]
-    fn rows_stack_only_on_their_like() {
-        let mut random = Random::new(9, "packed");
-        let make = |kind, random: &mut Random| Packed::new(kind, &bytes(kind, 4, random), 2, 64).unwrap();
-        let mut four = make(PackedKind::Q4_0, &mut random);
-        assert!(four.append(make(PackedKind::Q4_1, &mut random)).is_ok());
-        assert_eq!(four.height(), 4);
-        assert!(four.append(make(PackedKind::Q8_0, &mut random)).is_err());
-        assert!(Packed::new(PackedKind::Q8_0, &[0; 33], 1, 32).is_none());
+    #[inline(always)]
+    fn scales<L: Lanes>(&self, lanes: L) -> (L::Numbers, Option<L::Numbers>) {
+        (lanes.halves(&self.scales), Some(lanes.halves(&self.lows)))
+    }
+}
+
+/// Codes of eight bits.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Eight {
+    /// A pair of columns each: number 2r + c of list j is column 2j + c of row r.
+    codes: [[i8; BLOCK]; LANES],
+    scales: [u16; LANES],
+}
+
+impl Block for Eight {
+    fn put(&mut self, lane: usize, kind: PackedKind, bytes: &[u8]) {
+        for column in 0..BLOCK {
+            self.codes[column / 2][2 * lane + column % 2] = kind.code(bytes, column) as i8;
+        }
+        self.scales[lane] = kind.scales(bytes)[0].to_bits();
+    }
+
+    fn number(&self, lane: usize, column: usize) -> f32 {
+        f32::from(self.codes[column / 2][2 * lane + column % 2]) * f16::from_bits(self.scales[lane]).to_f32()
+    }
+
+    #[inline(always)]
+    fn each_pair<L: Lanes>(&self, lanes: L, mut work: impl FnMut(usize, L::Pairs)) {
+        for (j, codes) in self.codes.iter().enumerate() {
+            work(j, lanes.signed(codes));
+        }
+    }
+
+    #[inline(always)]
+    fn scales<L: Lanes>(&self, lanes: L) -> (L::Numbers, Option<L::Numbers>) {
+        (lanes.halves(&self.scales), None)
     }
 }

@@ -1,22 +1,10 @@
-//! Attention of one sequence's new positions over everything before them.
+//! Attention of one sequence's new positions over everything before them, in candle's own steps.
 
 use candle_core::{D, Tensor};
 
-use super::cpu;
 use super::norm::Normal;
 use crate::Result;
-use crate::kernels::{Scoring, attend_one, masked_softmax, rms_norm, rotate};
-
-/// Sizes of a block's attention.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Heads {
-    /// Query heads.
-    pub queries: usize,
-    /// Key and value heads.
-    pub keys: usize,
-    /// Width of each.
-    pub width: usize,
-}
+use crate::kernels::{Scoring, Shape};
 
 /// Cosine and sine of the new positions' angles, each `[T, D/2]`.
 #[derive(Clone, Debug)]
@@ -35,71 +23,9 @@ pub(super) struct Split {
 /// Queries are attended this many at a time, which bounds the memory of the scores.
 const CHUNK: usize = 256;
 
-impl Heads {
+impl Shape {
     /// Parts rows of (queries, keys, values) `[T, (H + 2K)·D]`, normalises and turns queries and keys.
-    pub fn split(
-        &self,
-        rows: &Tensor,
-        norms: Option<&(Normal, Normal)>,
-        angles: Option<&Angles>,
-        fast: bool,
-    ) -> Result<Split> {
-        if fast { self.split_fast(rows, norms, angles) } else { self.split_composed(rows, norms, angles) }
-    }
-
-    fn split_fast(&self, rows: &Tensor, norms: Option<&(Normal, Normal)>, angles: Option<&Angles>) -> Result<Split> {
-        let Self { queries: heads, keys: kv_heads, width: head_dim } = *self;
-        let count = rows.dim(0)?;
-        let (d_q, d_kv) = (heads * head_dim, kv_heads * head_dim);
-        let (mut queries, mut keys) = (vec![0.0; count * d_q], vec![0.0; count * d_kv]);
-        let mut values = vec![0.0; count * d_kv];
-        let list = |tensor: &Tensor| -> Result<Vec<f32>> { Ok(tensor.flatten_all()?.to_vec1()?) };
-        let norms = match norms {
-            None => None,
-            Some((q, k)) => Some((list(&q.weight)?, list(&k.weight)?, q.epsilon as f32)),
-        };
-        let angles = match angles {
-            None => None,
-            Some(angles) => Some((list(&angles.cos)?, list(&angles.sin)?)),
-        };
-        cpu::with::<f32, _>(&rows.contiguous()?, |rows| {
-            let mut turned = vec![0.0; d_q];
-            let mut plain = vec![0.0; d_q];
-            for (position, row) in rows.chunks_exact(d_q + 2 * d_kv).enumerate() {
-                let angle = angles.as_ref().map(|(cos, sin)| {
-                    let range = position * head_dim / 2..(position + 1) * head_dim / 2;
-                    (&cos[range.clone()], &sin[range])
-                });
-                let mut prepare = |part: &[f32], weight: Option<&Vec<f32>>, out: &mut [f32]| {
-                    match (weight, &norms) {
-                        (Some(weight), Some((_, _, epsilon))) => {
-                            plain[..part.len()].copy_from_slice(part);
-                            rms_norm(&plain[..part.len()], weight, *epsilon, out);
-                        }
-                        _ => out.copy_from_slice(part),
-                    }
-                    if let Some((cos, sin)) = angle {
-                        rotate(out, head_dim, cos, sin);
-                    }
-                };
-                prepare(&row[..d_q], norms.as_ref().map(|norms| &norms.0), &mut turned);
-                for (head, turned) in turned.chunks_exact(head_dim).enumerate() {
-                    let at = (head * count + position) * head_dim;
-                    queries[at..at + head_dim].copy_from_slice(turned);
-                }
-                let range = position * d_kv..(position + 1) * d_kv;
-                prepare(&row[d_q..d_q + d_kv], norms.as_ref().map(|norms| &norms.1), &mut keys[range.clone()]);
-                values[range].copy_from_slice(&row[d_q + d_kv..]);
-            }
-        })?;
-        Ok(Split {
-            queries: cpu::tensor(queries, (heads, count, head_dim))?,
-            keys: cpu::tensor(keys, (count, d_kv))?,
-            values: cpu::tensor(values, (count, d_kv))?,
-        })
-    }
-
-    fn split_composed(
+    pub(super) fn split(
         &self,
         rows: &Tensor,
         norms: Option<&(Normal, Normal)>,
@@ -124,25 +50,16 @@ impl Heads {
     }
 
     /// Attention of queries `[H, T, D]`, the first at position `first`, over `[S, K·D]`: `[T, H·D]`.
-    pub fn attend(
+    pub(super) fn attend(
         &self,
         queries: &Tensor,
         keys: &Tensor,
         values: &Tensor,
         first: usize,
         scoring: Scoring,
-        fast: bool,
     ) -> Result<Tensor> {
         let Self { queries: heads, keys: kv_heads, width: head_dim } = *self;
         let count = queries.dim(1)?;
-        if fast && count == 1 {
-            let mixed = cpu::with::<f32, _>(queries, |queries| {
-                cpu::with::<f32, _>(keys, |keys| {
-                    cpu::with::<f32, _>(values, |values| attend_one(queries, keys, values, head_dim, kv_heads, scoring))
-                })
-            })???;
-            return cpu::tensor(mixed, (1, heads * head_dim));
-        }
         let mut chunks = Vec::new();
         for at in (0..count).step_by(CHUNK) {
             let size = CHUNK.min(count - at);
@@ -152,21 +69,12 @@ impl Heads {
             let by_head = |all: &Tensor| -> Result<Tensor> {
                 Ok(all.narrow(0, low, seen)?.reshape((seen, kv_heads, head_dim))?.transpose(0, 1)?)
             };
-            let (mut keys, mut values) = (by_head(keys)?, by_head(values)?);
-            if !fast {
-                (keys, values) = (keys.contiguous()?, values.contiguous()?);
-            }
+            let (keys, values) = (by_head(keys)?.contiguous()?, by_head(values)?.contiguous()?);
             let group = heads / kv_heads;
             let queries = queries.narrow(1, at, size)?.contiguous()?.reshape((kv_heads, group * size, head_dim))?;
             let scores = queries.matmul(&keys.t()?)?;
-            let weights = if fast {
-                let soft =
-                    cpu::with::<f32, _>(&scores, |scores| masked_softmax(scores, size, seen, position, low, scoring))?;
-                cpu::tensor(soft, scores.shape())?
-            } else {
-                softmax_composed(&scores.reshape((heads, size, seen))?, position, low, scoring)?
-                    .reshape(scores.shape())?
-            };
+            let weights = softmax(&scores.reshape((heads, size, seen))?, position, low, scoring)?;
+            let weights = weights.reshape(scores.shape())?;
             let mixed = weights.matmul(&values)?.reshape((heads, size, head_dim))?;
             chunks.push(mixed.transpose(0, 1)?.reshape((size, heads * head_dim))?);
         }
@@ -185,7 +93,7 @@ fn turn(x: &Tensor, angles: &Angles) -> Result<Tensor> {
 }
 
 /// Softmax of `[H, T, S]` scores in candle's own steps.
-fn softmax_composed(scores: &Tensor, first_query: usize, first_key: usize, scoring: Scoring) -> Result<Tensor> {
+fn softmax(scores: &Tensor, first_query: usize, first_key: usize, scoring: Scoring) -> Result<Tensor> {
     let (_, queries, keys) = scores.dims3()?;
     let mut scores = (scores * f64::from(scoring.scale))?;
     if let Some(cap) = scoring.cap {

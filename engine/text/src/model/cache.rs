@@ -9,12 +9,22 @@ use crate::{Error, Result};
 /// Made by [`LanguageModel::new_cache`](crate::LanguageModel::new_cache); it fits that model only.
 #[derive(Debug)]
 pub struct Cache {
-    /// Keys and values per block, `[capacity, K·D]`; made when a block first runs.
-    blocks: Vec<Option<(Tensor, Tensor)>>,
+    /// Keys and values per block; made when a block first runs.
+    blocks: Vec<Kept>,
     width: usize,
     length: usize,
     context: usize,
     device: Device,
+}
+
+/// Keys and values of one block.
+#[derive(Clone, Debug)]
+enum Kept {
+    Nothing,
+    /// `[capacity, K·D]`.
+    Tensors(Tensor, Tensor),
+    /// `[S, K·D]`, where the processor's kernels read them.
+    Numbers(Vec<f32>, Vec<f32>),
 }
 
 /// The fewest positions that are made room for.
@@ -22,7 +32,7 @@ const FIRST: usize = 64;
 
 impl Cache {
     pub(super) fn new(blocks: usize, width: usize, context: usize, device: &Device) -> Self {
-        Self { blocks: vec![None; blocks], width, length: 0, context, device: device.clone() }
+        Self { blocks: vec![Kept::Nothing; blocks], width, length: 0, context, device: device.clone() }
     }
 
     /// Positions it holds.
@@ -47,8 +57,9 @@ impl Cache {
 
     /// A second cache with the same content, to go on from the same prompt in two ways.
     pub fn fork(&self) -> Result<Self> {
-        let copy = |block: &Option<(Tensor, Tensor)>| {
-            block.as_ref().map(|(keys, values)| Ok((keys.copy()?, values.copy()?))).transpose()
+        let copy = |block: &Kept| match block {
+            Kept::Tensors(keys, values) => Ok(Kept::Tensors(keys.copy()?, values.copy()?)),
+            other => Ok(other.clone()),
         };
         let blocks = self.blocks.iter().map(copy).collect::<candle_core::Result<_>>()?;
         Ok(Self { blocks, device: self.device.clone(), ..*self })
@@ -56,9 +67,7 @@ impl Cache {
 
     pub(super) fn check(&self, blocks: usize, width: usize, more: usize) -> Result<()> {
         if self.blocks.len() != blocks || self.width != width {
-            return Err(Error::Cache(
-                "this cache belongs to another model: make one with this model's new_cache".to_owned(),
-            ));
+            return Err(foreign());
         }
         let needed = self.length + more;
         if needed > self.context {
@@ -73,30 +82,52 @@ impl Cache {
         let needed = self.length + keys.dim(0)?;
         let slot = &mut self.blocks[block];
         let room = match slot {
-            Some((keys, _)) => keys.dim(0)?,
-            None => 0,
+            Kept::Tensors(keys, _) => keys.dim(0)?,
+            _ => 0,
         };
         if room < needed {
             let capacity = needed.next_power_of_two().max(FIRST).min(self.context);
             let fresh = || Tensor::zeros((capacity, self.width), DType::F32, &self.device);
             let (new_keys, new_values) = (fresh()?, fresh()?);
-            if let Some((keys, values)) = slot
-                && self.length > 0
-            {
+            if self.length > 0 {
+                let Kept::Tensors(keys, values) = slot else { return Err(foreign()) };
                 new_keys.slice_set(&keys.narrow(0, 0, self.length)?, 0, 0)?;
                 new_values.slice_set(&values.narrow(0, 0, self.length)?, 0, 0)?;
             }
-            *slot = Some((new_keys, new_values));
+            *slot = Kept::Tensors(new_keys, new_values);
         }
-        let Some((all_keys, all_values)) = slot else {
-            return Err(Error::Cache("the cache has no room".to_owned()));
-        };
+        let Kept::Tensors(all_keys, all_values) = slot else { return Err(foreign()) };
         all_keys.slice_set(&keys.contiguous()?, 0, self.length)?;
         all_values.slice_set(&values.contiguous()?, 0, self.length)?;
         Ok((all_keys.narrow(0, 0, needed)?, all_values.narrow(0, 0, needed)?))
     }
 
+    /// The same with numbers: `rows` are (keys, values) of each new position.
+    pub(super) fn append_numbers<'a>(
+        &mut self,
+        block: usize,
+        rows: impl Iterator<Item = (&'a [f32], &'a [f32])>,
+    ) -> Result<(&[f32], &[f32])> {
+        let slot = &mut self.blocks[block];
+        if self.length == 0 && !matches!(slot, Kept::Numbers(..)) {
+            let fresh = || Vec::with_capacity(FIRST.min(self.context) * self.width);
+            *slot = Kept::Numbers(fresh(), fresh());
+        }
+        let Kept::Numbers(keys, values) = slot else { return Err(foreign()) };
+        keys.truncate(self.length * self.width);
+        values.truncate(self.length * self.width);
+        for (key, value) in rows {
+            keys.extend_from_slice(key);
+            values.extend_from_slice(value);
+        }
+        Ok((keys, values))
+    }
+
     pub(super) fn advance(&mut self, positions: usize) {
         self.length += positions;
     }
+}
+
+fn foreign() -> Error {
+    Error::Cache("this cache belongs to another model: make one with this model's new_cache".to_owned())
 }

@@ -1,4 +1,4 @@
-//! The way of the residual stream through the blocks.
+//! The way of the residual stream through the blocks in candle's own steps, on any device.
 
 use candle_core::Tensor;
 
@@ -6,7 +6,7 @@ use super::attention::Angles;
 use super::{Block, LanguageModel, Sequence, cpu};
 use crate::config::Rope;
 use crate::hooks::{HookPoint, Site};
-use crate::kernels::{bend, gated, soft_cap};
+use crate::kernels::soft_cap;
 use crate::{Config, Error, Result};
 
 /// Cosines and sines of all new positions for one rotary base.
@@ -17,34 +17,57 @@ struct Table {
 
 impl LanguageModel {
     /// The residual stream `[N, d]` of all new positions of all sequences, one after the other: after the last block, or
-    /// at `stop`, in which case caches do not advance.
-    pub(super) fn run(&self, sequences: &mut [Sequence<'_>], stop: Option<HookPoint>) -> Result<Tensor> {
+    /// at `stop`, in which case caches do not advance. With `start` it is what is given there, and the caches hold what
+    /// earlier blocks left behind.
+    pub(super) fn run(
+        &self,
+        sequences: &mut [Sequence<'_>],
+        start: Option<(HookPoint, &Tensor)>,
+        stop: Option<HookPoint>,
+    ) -> Result<Tensor> {
         self.check(sequences)?;
-        let tokens: Vec<u32> = sequences.iter().flat_map(|sequence| sequence.tokens).copied().collect();
-        let positions: Vec<u32> = sequences
-            .iter()
-            .flat_map(|sequence| (sequence.cache.len()..).take(sequence.tokens.len()))
-            .map(|position| position as u32)
-            .collect();
-        let mut resid = self.embed(&tokens, &positions)?;
-        let tables = self.tables(&positions)?;
-        for (index, block) in self.parts.blocks.iter().enumerate() {
+        let positions = positions(sequences);
+        let (resid, first) = match start {
+            None => (self.embed(sequences, &positions)?, 0),
+            Some((point, resid)) if point.site == Site::ResidPre => (resid.clone(), point.block),
+            Some((point, resid)) => (hooked(resid.clone(), point, sequences)?, point.block + 1),
+        };
+        let resid = if self.fast {
+            self.run_fast(resid, first, &positions, sequences, stop)?
+        } else {
+            self.run_composed(resid, first, &positions, sequences, stop)?
+        };
+        if stop.is_none() {
+            for sequence in sequences {
+                sequence.cache.advance(sequence.tokens.len());
+            }
+        }
+        Ok(resid)
+    }
+
+    fn run_composed(
+        &self,
+        mut resid: Tensor,
+        first: usize,
+        positions: &[u32],
+        sequences: &mut [Sequence<'_>],
+        stop: Option<HookPoint>,
+    ) -> Result<Tensor> {
+        let tables = self.tables(positions)?;
+        for (index, block) in self.parts.blocks.iter().enumerate().skip(first) {
             let pre = HookPoint { block: index, site: Site::ResidPre };
             if stop == Some(pre) {
                 return Ok(resid);
             }
             resid = hooked(resid, pre, sequences)?;
             let table = tables.iter().find(|table| Some(table.rope) == block.rope);
-            resid = self.attention(block, index, &resid, table, sequences)?;
+            resid = Self::attention(block, index, &resid, table, sequences)?;
             resid = self.mlp(block, &resid)?;
             let post = HookPoint { block: index, site: Site::ResidPost };
             if stop == Some(post) {
                 return Ok(resid);
             }
             resid = hooked(resid, post, sequences)?;
-        }
-        for sequence in sequences {
-            sequence.cache.advance(sequence.tokens.len());
         }
         Ok(resid)
     }
@@ -66,8 +89,9 @@ impl LanguageModel {
         Ok(())
     }
 
-    fn embed(&self, tokens: &[u32], positions: &[u32]) -> Result<Tensor> {
-        let mut resid = self.parts.embedding.rows(tokens, &self.device)?;
+    fn embed(&self, sequences: &[Sequence<'_>], positions: &[u32]) -> Result<Tensor> {
+        let tokens: Vec<u32> = sequences.iter().flat_map(|sequence| sequence.tokens).copied().collect();
+        let mut resid = self.parts.embedding.rows(&tokens, &self.device)?;
         if let Some(scale) = self.config.embedding_scale {
             resid = (resid * scale)?;
         }
@@ -95,15 +119,13 @@ impl LanguageModel {
     }
 
     fn attention(
-        &self,
         block: &Block,
         index: usize,
         resid: &Tensor,
         table: Option<&Table>,
         sequences: &mut [Sequence<'_>],
     ) -> Result<Tensor> {
-        let fast = self.fast;
-        let rows = block.qkv.apply(&block.attention_norm.apply(resid, fast)?, fast)?;
+        let rows = block.qkv.apply(&block.attention_norm.apply(resid, false)?, false)?;
         let mut mixed = Vec::with_capacity(sequences.len());
         let mut at = 0;
         for sequence in sequences.iter_mut() {
@@ -115,26 +137,25 @@ impl LanguageModel {
                 }
             };
             let rows = rows.narrow(0, at, count)?;
-            let split = block.heads.split(&rows, block.qk_norms.as_ref(), angles.as_ref(), fast)?;
+            let split = block.heads.split(&rows, block.qk_norms.as_ref(), angles.as_ref())?;
             let (keys, values) = sequence.cache.append(index, &split.keys, &split.values)?;
-            mixed.push(block.heads.attend(&split.queries, &keys, &values, first, block.scoring, fast)?);
+            mixed.push(block.heads.attend(&split.queries, &keys, &values, first, block.scoring)?);
             at += count;
         }
         let mixed = if mixed.len() == 1 { mixed.swap_remove(0) } else { Tensor::cat(&mixed, 0)? };
-        let mut out = block.out.apply(&mixed, fast)?;
+        let mut out = block.out.apply(&mixed, false)?;
         if let Some(after) = &block.attention_after {
-            out = after.apply(&out, fast)?;
+            out = after.apply(&out, false)?;
         }
         Ok((resid + out)?)
     }
 
     fn mlp(&self, block: &Block, resid: &Tensor) -> Result<Tensor> {
-        let fast = self.fast;
-        let up = block.up.apply(&block.mlp_norm.apply(resid, fast)?, fast)?;
+        let up = block.up.apply(&block.mlp_norm.apply(resid, false)?, false)?;
         let bent = self.bend(&up)?;
-        let mut out = block.down.apply(&bent, fast)?;
+        let mut out = block.down.apply(&bent, false)?;
         if let Some(after) = &block.mlp_after {
-            out = after.apply(&out, fast)?;
+            out = after.apply(&out, false)?;
         }
         Ok((resid + out)?)
     }
@@ -142,21 +163,6 @@ impl LanguageModel {
     fn bend(&self, up: &Tensor) -> Result<Tensor> {
         use crate::config::Activation;
         let Config { activation, gated: has_gate, d_mlp, .. } = self.config;
-        let rows = up.dim(0)?;
-        if self.fast {
-            let bent = cpu::with::<f32, _>(up, |up| {
-                if has_gate {
-                    let mut out = vec![0.0; rows * d_mlp];
-                    gated(activation, up, d_mlp, &mut out);
-                    out
-                } else {
-                    let mut out = up.to_vec();
-                    bend(activation, &mut out);
-                    out
-                }
-            })?;
-            return cpu::tensor(bent, (rows, d_mlp));
-        }
         let curve = |x: &Tensor| match activation {
             Activation::Silu => x.silu(),
             Activation::GeluTanh => x.gelu(),
@@ -180,8 +186,14 @@ impl LanguageModel {
     }
 }
 
+/// Positions of all new tokens, one sequence after the other.
+fn positions(sequences: &[Sequence<'_>]) -> Vec<u32> {
+    let own = |sequence: &Sequence<'_>| (sequence.cache.len()..).take(sequence.tokens.len());
+    sequences.iter().flat_map(own).map(|position| position as u32).collect()
+}
+
 /// What the sequences' hooks make of the residual stream at `point`.
-fn hooked(resid: Tensor, point: HookPoint, sequences: &mut [Sequence<'_>]) -> Result<Tensor> {
+pub(super) fn hooked(resid: Tensor, point: HookPoint, sequences: &mut [Sequence<'_>]) -> Result<Tensor> {
     if !sequences.iter().any(|sequence| sequence.hooks.wants(point)) {
         return Ok(resid);
     }

@@ -3,12 +3,11 @@
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::attention::Heads;
 use super::matrix::{Linear, Matrix};
 use super::norm::Normal;
 use super::{Block, Parts};
 use crate::config::{Config, Family, Norm};
-use crate::kernels::{Packed, Scoring};
+use crate::kernels::{Panels, Scoring, Shape};
 use crate::weights::{Stored, Weights};
 use crate::{Error, Result};
 
@@ -70,7 +69,7 @@ impl Loader<'_> {
     fn matrix(&self, parts: &[(&str, usize)], width: usize) -> Result<Matrix> {
         let height: usize = parts.iter().map(|(_, height)| height).sum();
         if let Some(packed) = self.packed(parts, width)? {
-            return Ok(Matrix::Packed(packed));
+            return Ok(Matrix::Panels(packed));
         }
         let mut numbers = Vec::with_capacity(height * width);
         for &(name, height) in parts {
@@ -80,34 +79,31 @@ impl Loader<'_> {
     }
 
     fn dense(&self, numbers: Vec<f32>, height: usize, width: usize) -> Result<Matrix> {
+        let half = self.precision == Precision::Bf16;
+        if self.device.is_cpu() {
+            let make = if half { Panels::half } else { Panels::single };
+            return Ok(Matrix::Panels(make(&numbers, height, width)));
+        }
         let tensor = Tensor::from_vec(numbers, (height, width), &Device::Cpu)?;
-        let kind = if self.precision == Precision::Bf16 { DType::BF16 } else { DType::F32 };
+        let kind = if half { DType::BF16 } else { DType::F32 };
         Ok(Matrix::Dense(tensor.to_dtype(kind)?.to_device(self.device)?))
     }
 
-    /// The same, packed: if the processor is to multiply them and all are packed alike.
-    fn packed(&self, parts: &[(&str, usize)], width: usize) -> Result<Option<Packed>> {
+    /// The same, packed: if the processor is to multiply them and their codes are alike.
+    fn packed(&self, parts: &[(&str, usize)], width: usize) -> Result<Option<Panels>> {
         if self.precision != Precision::AsStored || !self.device.is_cpu() {
             return Ok(None);
         }
-        let mut all: Option<Packed> = None;
+        let mut all = Vec::with_capacity(parts.len());
         for &(name, height) in parts {
             self.weights.expect(name, &[height, width])?;
             let Stored::Blocks(kind, bytes) = self.weights.read(name)? else { return Ok(None) };
-            let Some(packed) = Packed::new(kind, &bytes, height, width) else { return Ok(None) };
-            if !packed.finite() {
+            if !kind.finite(&bytes) {
                 return Err(Error::NotFinite { name: name.to_owned(), place: self.weights.place() });
             }
-            match &mut all {
-                None => all = Some(packed),
-                Some(all) => {
-                    if all.append(packed).is_err() {
-                        return Ok(None);
-                    }
-                }
-            }
+            all.push((kind, bytes, height));
         }
-        Ok(all)
+        Ok(Panels::packed(&all, width))
     }
 
     fn bias(&self, names: &[(String, usize)], present: bool) -> Result<Option<Tensor>> {
@@ -145,7 +141,7 @@ impl Loader<'_> {
         let config = self.config;
         let (d, m, d_q, d_kv) = (config.d_model, config.d_mlp, config.d_q(), config.d_kv());
         let kind = config.blocks[index];
-        let heads = Heads { queries: config.heads, keys: config.kv_heads, width: config.head_dim };
+        let heads = Shape { queries: config.heads, keys: config.kv_heads, width: config.head_dim };
         let scoring = Scoring {
             scale: config.attention_scale as f32,
             cap: config.attention_cap.map(|cap| cap as f32),

@@ -1,10 +1,9 @@
-//! A weight matrix `[out, in]`: dense in any precision, or packed as GGUF stores it.
+//! A weight matrix `[out, in]`: in panels for the processor, a tensor on other devices.
 
 use candle_core::{DType, Device, Tensor};
-use half::bf16;
 
 use super::cpu;
-use crate::kernels::{Packed, dense_bf16, dense_f32};
+use crate::kernels::Panels;
 use crate::{Error, Result};
 
 /// A matrix and, where the layer has one, its bias.
@@ -17,12 +16,11 @@ pub(super) struct Linear {
 /// The matrix alone.
 #[derive(Clone, Debug)]
 pub(super) enum Matrix {
+    /// On another device than the processor.
     Dense(Tensor),
-    Packed(Packed),
+    /// In the processor's memory.
+    Panels(Panels),
 }
-
-/// Up to this many rows a packed or half-precision matrix is multiplied as it is; for more rows it is unpacked once.
-const FEW: usize = 4;
 
 impl Linear {
     /// `x` `[N, in]` to `[N, out]`, both single precision.
@@ -35,26 +33,37 @@ impl Linear {
     }
 }
 
+impl Linear {
+    /// The same in the processor's memory, into the first numbers of `out`.
+    pub fn numbers(&self, x: &[f32], out: &mut Vec<f32>) -> Result<()> {
+        let Matrix::Panels(panels) = &self.matrix else {
+            return Err(candle_core::Error::Msg("a matrix in the processor's memory is expected".to_owned()).into());
+        };
+        let (height, rows) = (panels.height(), x.len() / panels.width());
+        out.resize(rows * height, 0.0);
+        panels.multiply(x, out);
+        if let Some(bias) = &self.bias {
+            cpu::with::<f32, _>(bias, |bias| {
+                for row in out.chunks_exact_mut(height) {
+                    row.iter_mut().zip(bias).for_each(|(out, bias)| *out += bias);
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
 impl Matrix {
     /// `x` `[N, in]` to `x`·Wᵀ `[N, out]`.
     pub fn apply(&self, x: &Tensor, fast: bool) -> Result<Tensor> {
-        let rows = x.dim(0)?;
         match self {
-            Self::Packed(packed) if fast && rows <= FEW => {
-                each_row(x, packed.height(), |x, out| packed.multiply(x, out))
+            Self::Panels(panels) if fast => {
+                let rows = x.dim(0)?;
+                let mut out = vec![0.0; rows * panels.height()];
+                cpu::with::<f32, _>(&x.contiguous()?, |x| panels.multiply(x, &mut out))?;
+                cpu::tensor(out, (rows, panels.height()))
             }
-            Self::Packed(_) => dense(x, &self.to_tensor()?),
-            Self::Dense(weight) if fast && rows == 1 && weight.dtype() == DType::F32 => {
-                cpu::with::<f32, _>(weight, |weight| {
-                    each_row(x, weight.len() / x.elem_count(), |x, out| dense_f32(weight, x, out))
-                })?
-            }
-            Self::Dense(weight) if fast && rows <= FEW && weight.dtype() == DType::BF16 => {
-                let width = x.dim(1)?;
-                cpu::with::<bf16, _>(weight, |weight| {
-                    each_row(x, weight.len() / width, |x, out| dense_bf16(weight, x, out))
-                })?
-            }
+            Self::Panels(_) => dense(x, &self.to_tensor()?),
             Self::Dense(weight) => dense(x, weight),
         }
     }
@@ -66,11 +75,11 @@ impl Matrix {
                 let ids = Tensor::new(ids, device)?;
                 Ok(tensor.index_select(&ids, 0)?.to_dtype(DType::F32)?)
             }
-            Self::Packed(packed) => {
-                let width = packed.width();
+            Self::Panels(panels) => {
+                let width = panels.width();
                 let mut out = vec![0.0; ids.len() * width];
                 for (&id, out) in ids.iter().zip(out.chunks_exact_mut(width)) {
-                    packed.unpack(id as usize, out);
+                    panels.row(id as usize, out);
                 }
                 cpu::tensor(out, (ids.len(), width))
             }
@@ -81,30 +90,15 @@ impl Matrix {
     pub fn to_tensor(&self) -> Result<Tensor> {
         match self {
             Self::Dense(tensor) => Ok(tensor.to_dtype(DType::F32)?),
-            Self::Packed(packed) => cpu::tensor(packed.numbers(), (packed.height(), packed.width())),
+            Self::Panels(panels) => cpu::tensor(panels.numbers(), (panels.height(), panels.width())),
         }
     }
 }
 
-/// Matrix times vector for every row of `x`.
-fn each_row(x: &Tensor, height: usize, multiply: impl Fn(&[f32], &mut [f32])) -> Result<Tensor> {
-    let (rows, width) = x.dims2()?;
-    let x = x.contiguous()?;
-    let mut out = vec![0.0; rows * height];
-    cpu::with::<f32, _>(&x, |x| {
-        for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(height)) {
-            multiply(x, out);
-        }
-    })?;
-    cpu::tensor(out, (rows, height))
-}
-
 fn dense(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let multiply = || match (weight.dtype(), x.device()) {
-        (DType::F32, _) => x.matmul(&weight.t()?),
-        // Half-precision products on the processor are slower than unpacking.
-        (_, Device::Cpu) => x.matmul(&weight.to_dtype(DType::F32)?.t()?),
-        (kind, _) => x.to_dtype(kind)?.matmul(&weight.t()?)?.to_dtype(DType::F32),
+    let multiply = || match weight.dtype() {
+        DType::F32 => x.matmul(&weight.t()?),
+        kind => x.to_dtype(kind)?.matmul(&weight.t()?)?.to_dtype(DType::F32),
     };
     multiply().map_err(Error::from)
 }

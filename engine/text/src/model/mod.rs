@@ -3,10 +3,12 @@
 mod attention;
 mod cache;
 mod cpu;
+mod fast;
 mod forward;
 mod load;
 mod matrix;
 mod norm;
+mod prefix;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,15 +18,15 @@ use candle_core::{Device, Tensor};
 
 pub use cache::Cache;
 pub use load::Precision;
+pub use prefix::Prefix;
 
 use crate::chat::Template;
 use crate::config::{Config, Rope};
 use crate::hooks::{HookPoint, Hooks, NoHooks};
-use crate::kernels::Scoring;
+use crate::kernels::{Scoring, Shape};
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Folder, Gguf, NamedTensors, Weights};
 use crate::{Error, Result};
-use attention::Heads;
 use matrix::{Linear, Matrix};
 use norm::Normal;
 
@@ -42,7 +44,7 @@ struct Block {
     up: Linear,
     down: Linear,
     mlp_after: Option<Normal>,
-    heads: Heads,
+    heads: Shape,
     scoring: Scoring,
     rope: Option<Rope>,
 }
@@ -178,7 +180,7 @@ impl LanguageModel {
 
     /// Logits `[T, V]` of the positions of `tokens`, which follow those in `cache`.
     pub fn forward(&self, tokens: &[u32], cache: &mut Cache, hooks: &mut dyn Hooks) -> Result<Tensor> {
-        let resid = self.run(&mut [Sequence { tokens, cache, hooks }], None)?;
+        let resid = self.run(&mut [Sequence { tokens, cache, hooks }], None, None)?;
         self.logits(&resid)
     }
 
@@ -190,7 +192,7 @@ impl LanguageModel {
     /// Logits `[B, V]` of the last position of each of B sequences, which may differ in length. Their positions share
     /// each product with the weights, so that several cost less than one after the other.
     pub fn forward_batch(&self, sequences: &mut [Sequence<'_>]) -> Result<Tensor> {
-        let resid = self.run(sequences, None)?;
+        let resid = self.run(sequences, None, None)?;
         let mut last = Vec::with_capacity(sequences.len());
         let mut end = 0;
         for sequence in sequences.iter() {
@@ -207,7 +209,7 @@ impl LanguageModel {
 
     /// The residual stream `[T, d]` behind the last block; [`logits`](Self::logits) of any of its rows come from there.
     pub fn forward_resid(&self, tokens: &[u32], cache: &mut Cache, hooks: &mut dyn Hooks) -> Result<Tensor> {
-        self.run(&mut [Sequence { tokens, cache, hooks }], None)
+        self.run(&mut [Sequence { tokens, cache, hooks }], None, None)
     }
 
     /// The residual streams `[T, d]` at `point` of several texts, read in one pass.
@@ -218,7 +220,7 @@ impl LanguageModel {
         let sequences = texts.iter().zip(&mut caches).zip(&mut quiet);
         let mut sequences: Vec<_> =
             sequences.map(|((tokens, cache), hooks)| Sequence { tokens, cache, hooks }).collect();
-        let all = self.run(&mut sequences, Some(point))?;
+        let all = self.run(&mut sequences, None, Some(point))?;
         let mut at = 0;
         let part = |text: &&[u32]| {
             let part = all.narrow(0, at, text.len());
@@ -232,7 +234,7 @@ impl LanguageModel {
     pub fn resid(&self, tokens: &[u32], point: HookPoint) -> Result<Tensor> {
         self.check_point(point)?;
         let mut cache = self.new_cache();
-        self.run(&mut [Sequence { tokens, cache: &mut cache, hooks: &mut NoHooks }], Some(point))
+        self.run(&mut [Sequence { tokens, cache: &mut cache, hooks: &mut NoHooks }], None, Some(point))
     }
 
     /// Fails when the model has no such hook point.

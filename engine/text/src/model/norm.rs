@@ -21,16 +21,7 @@ impl Normal {
         if fast {
             let x = x.contiguous()?;
             let mut out = vec![0.0; x.elem_count()];
-            let epsilon = self.epsilon as f32;
-            cpu::with::<f32, _>(&self.weight, |weight| {
-                cpu::with::<f32, _>(&x, |x| match &self.bias {
-                    None => {
-                        rms_norm(x, weight, epsilon, &mut out);
-                        Ok(())
-                    }
-                    Some(bias) => cpu::with::<f32, _>(bias, |bias| layer_norm(x, weight, bias, epsilon, &mut out)),
-                })
-            })???;
+            cpu::with::<f32, _>(&x, |x| self.numbers(x, &mut out))??;
             return cpu::tensor(out, x.shape());
         }
         let centred = match &self.bias {
@@ -43,5 +34,17 @@ impl Normal {
             None => Ok(y),
             Some(bias) => Ok(y.broadcast_add(bias)?),
         }
+    }
+
+    /// Normalises rows as wide as the weights, in the processor's memory.
+    pub fn numbers(&self, x: &[f32], out: &mut [f32]) -> Result<()> {
+        let epsilon = self.epsilon as f32;
+        cpu::with::<f32, _>(&self.weight, |weight| match &self.bias {
+            None => {
+                rms_norm(x, weight, epsilon, out);
+                Ok(())
+            }
+            Some(bias) => cpu::with::<f32, _>(bias, |bias| layer_norm(x, weight, bias, epsilon, out)),
+        })?
     }
 }

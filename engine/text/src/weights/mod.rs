@@ -8,7 +8,7 @@ pub(crate) use folder::Folder;
 pub(crate) use gguf::Gguf;
 pub use named::NamedTensors;
 
-use crate::kernels::{Packed, PackedKind};
+use crate::kernels::PackedKind;
 use crate::{Error, Result};
 
 /// Numbers of one tensor.
@@ -57,7 +57,7 @@ pub trait Weights {
         self.expect(name, expected)?;
         let numbers = match self.read(name)? {
             Stored::Numbers(numbers) => numbers,
-            Stored::Blocks(kind, bytes) => unpacked(kind, &bytes),
+            Stored::Blocks(kind, bytes) => kind.unpack(&bytes),
         };
         self.finite(name, &numbers)?;
         Ok(numbers)
@@ -71,10 +71,4 @@ pub trait Weights {
             Err(Error::NotFinite { name: name.to_owned(), place: self.place() })
         }
     }
-}
-
-/// All blocks as one row.
-fn unpacked(kind: PackedKind, bytes: &[u8]) -> Vec<f32> {
-    let width = bytes.len() / kind.block_bytes() * 32;
-    Packed::new(kind, bytes, 1, width).map_or_else(Vec::new, |packed| packed.numbers())
 }
