@@ -7,6 +7,7 @@ mod columns;
 mod files;
 mod geometry;
 mod keyboard;
+mod moderate;
 mod open;
 mod pictures;
 mod runs;

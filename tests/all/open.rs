@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use egui_kittest::Harness;
+use egui_kittest::{Harness, HarnessBuilder};
 use plumb::shell::commands::CommandId;
 use plumb::shell::settings::ThemeChoice;
 use plumb::shell::workbench::{Waker, Workbench};
@@ -29,23 +29,41 @@ pub fn workbench_with<'a>(
     size: [f32; 2],
     with: impl FnOnce(Workbench) -> Workbench + 'a,
 ) -> Harness<'a, Workbench> {
-    let home = home.to_path_buf();
+    let builder = builder(theme, size);
+    finish(builder, home, theme, with)
+}
+
+/// The same for tabs that show other people's texts, which may hold characters that no bundled font has.
+pub fn workbench_for_texts<'a>(home: &Path, theme: ThemeChoice, size: [f32; 2]) -> Harness<'a, Workbench> {
+    finish(builder(theme, size).allow_missing_glyphs(), home, theme, |workbench| workbench.answering(Vec::new()))
+}
+
+fn builder(theme: ThemeChoice, size: [f32; 2]) -> HarnessBuilder<Workbench> {
     let egui_theme = if theme == ThemeChoice::Light { egui::Theme::Light } else { egui::Theme::Dark };
-    let mut harness = Harness::builder()
+    Harness::builder()
         .with_size(size)
         .with_theme(egui_theme)
         .with_max_steps(40)
         .with_os(egui::os::OperatingSystem::Nix)
         .wgpu()
-        .build_eframe(move |cc| {
-            let waker = Waker::default();
-            waker.connect(&cc.egui_ctx);
-            let engine = Engine::inline_waking(waker.closure());
-            let mut workbench = with(Workbench::for_tests(engine, &home, theme));
-            workbench.prepare(&cc.egui_ctx);
-            workbench.command(CommandId(FRONT));
-            workbench
-        });
+}
+
+fn finish<'a>(
+    builder: HarnessBuilder<Workbench>,
+    home: &Path,
+    theme: ThemeChoice,
+    with: impl FnOnce(Workbench) -> Workbench + 'a,
+) -> Harness<'a, Workbench> {
+    let home = home.to_path_buf();
+    let mut harness = builder.build_eframe(move |cc| {
+        let waker = Waker::default();
+        waker.connect(&cc.egui_ctx);
+        let engine = Engine::inline_waking(waker.closure());
+        let mut workbench = with(Workbench::for_tests(engine, &home, theme));
+        workbench.prepare(&cc.egui_ctx);
+        workbench.command(CommandId(FRONT));
+        workbench
+    });
     harness.run();
     harness
 }

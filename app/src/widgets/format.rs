@@ -128,6 +128,32 @@ pub fn device(description: &str) -> &str {
     }
 }
 
+/// Milliseconds since 1970, UTC; on a thread that hides what varies always the same.
+pub fn clock_millis() -> i64 {
+    if VARYING_HIDDEN.get() {
+        return 1_788_220_800_000;
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    // A clock before 1970 is 1970.
+    now.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Seconds since 1970, UTC; on a thread that hides what varies always the same.
+pub fn clock() -> i64 {
+    clock_millis() / 1000
+}
+
+/// A stretch of time in one unit: “12 min”, “3 h”, “5 days”.
+pub fn span(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", count((seconds / 86_400) as usize)),
+    }
+}
+
 /// A duration.
 pub fn seconds(value: f64) -> String {
     if VARYING_HIDDEN.get() {

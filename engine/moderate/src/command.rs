@@ -59,6 +59,8 @@ pub enum Action {
     Unseal(PanelId, Vec<Sealed>),
     /// Give up a seat before voting.
     Recuse(PanelId),
+    /// Do without the panel that one has asked for oneself for a case, before its votes are shown.
+    Withdraw(CaseId),
     /// Say something in the open phase.
     Say(PanelId, String),
     /// End the discussion and count.
@@ -155,7 +157,7 @@ impl Command {
     }
 
     fn case(&self) -> Option<&CaseId> {
-        use Action::{Appeal, Apply, Decide, Log, Note, OpenPanel, Report, Score, Solo, Undo};
+        use Action::{Appeal, Apply, Decide, Log, Note, OpenPanel, Report, Score, Solo, Undo, Withdraw};
         match &self.action {
             Report(case, ..)
             | Log(case, _)
@@ -164,6 +166,7 @@ impl Command {
             | OpenPanel(case, ..)
             | Decide(case, ..)
             | Undo(case)
+            | Withdraw(case)
             | Apply(case)
             | Appeal(case, _)
             | Note(case, _) => Some(case),

@@ -1,12 +1,14 @@
 //! A state and its log, kept in step. Several desks may work on one repository at once.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::audit::{self, Head};
 use crate::ballot::{Cast, Voters};
 use crate::command::{Action, Change, Command, SYSTEM};
-use crate::model::{ModId, Time};
+use crate::event::Event;
+use crate::model::{CaseId, ModId, Time};
 use crate::snapshot::Snapshot;
 use crate::state::{PanelState, State};
 use crate::store::{Appended, Batch, Repository};
@@ -43,16 +45,18 @@ pub struct Desk<R> {
     repository: R,
     head: Head,
     state: State,
+    changed: BTreeSet<CaseId>,
 }
 
 impl<R: Repository> Desk<R> {
     /// Take the kept state if it belongs to this log, and read the log from there on, checking its chain.
     pub fn open(repository: R) -> Result<Self, Error> {
-        let mut desk = Self { repository, head: Head::default(), state: State::default() };
+        let mut desk = Self { repository, head: Head::default(), state: State::default(), changed: BTreeSet::new() };
         if desk.reload()? >= WORTH_KEEPING {
             // Opening works without it, so it may fail: the disk can be full, or the right to write be missing.
             let _ = desk.keep();
         }
+        desk.changed.clear();
         Ok(desk)
     }
 
@@ -64,6 +68,18 @@ impl<R: Repository> Desk<R> {
     /// The end of the log, as far as this desk has read.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// The cases that something happened to since this was asked last.
+    pub fn take_changed(&mut self) -> BTreeSet<CaseId> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Fold in one event that is in the log.
+    fn fold(&mut self, event: &Event) -> Result<(), Error> {
+        self.state.apply(event)?;
+        self.changed.extend(event.what.case(&self.state).cloned());
+        Ok(())
     }
 
     /// The repository behind it.
@@ -129,7 +145,7 @@ impl<R: Repository> Desk<R> {
             let entries = self.repository.read(self.head.seq, CHUNK)?;
             for entry in &entries {
                 let event = audit::open(&self.head, entry)?;
-                self.state.apply(&event)?;
+                self.fold(&event)?;
                 self.head = Head { seq: entry.seq, hash: entry.hash.clone() };
             }
             if entries.len() < CHUNK {
@@ -249,7 +265,7 @@ impl<R: Repository> Desk<R> {
         let appended = self.repository.append(&self.head, &batch)?;
         if appended == Appended::Done {
             for event in &change.events {
-                self.state.apply(event)?;
+                self.fold(event)?;
             }
             self.head = head;
         }
@@ -262,7 +278,7 @@ impl<R: Repository> Desk<R> {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             let (mut state, mut head) = (std::mem::take(&mut self.state), self.head.clone());
-            let (mut batch, mut refused) = (Batch::default(), Vec::new());
+            let (mut batch, mut refused, mut changed) = (Batch::default(), Vec::new(), BTreeSet::new());
             let worked = commands.iter().enumerate().try_for_each(|(place, command)| {
                 let voters = voters(&mut self.repository, &state, command)?;
                 match command.decide(&state, &head, &voters) {
@@ -271,6 +287,7 @@ impl<R: Repository> Desk<R> {
                         for event in &change.events {
                             batch.entries.push(next(&mut head, event)?);
                             state.apply(event)?;
+                            changed.extend(event.what.case(&state).cloned());
                         }
                         batch.private.extend(change.private);
                         batch.vacated.extend(change.vacated);
@@ -284,6 +301,7 @@ impl<R: Repository> Desk<R> {
             if let Ok(Appended::Done) = appended {
                 self.state = state;
                 self.head = head;
+                self.changed.extend(changed);
                 return Ok(refused);
             }
             // The state went ahead of the log: read it from the log again.
@@ -307,7 +325,7 @@ impl<R: Repository> Desk<R> {
     }
 }
 
-fn next(head: &mut Head, event: &crate::event::Event) -> Result<audit::Entry, Error> {
+fn next(head: &mut Head, event: &Event) -> Result<audit::Entry, Error> {
     let entry = audit::seal(head, event)?;
     *head = Head { seq: entry.seq, hash: entry.hash.clone() };
     Ok(entry)

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Ballot, Case, CaseId, Decision, ModId, Moderator, PanelId, Policy, Prediction, Reason, Time};
+use crate::state::State;
 
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,6 +162,11 @@ pub enum What {
         /// Their words.
         text: String,
     },
+    /// Whoever asked for a second opinion does without it; votes that were cast are dropped.
+    Withdrawn {
+        /// The panel.
+        panel: PanelId,
+    },
     /// A note for the team.
     Noted {
         /// The case.
@@ -168,4 +174,30 @@ pub enum What {
         /// The note.
         text: String,
     },
+}
+
+impl What {
+    /// The case it is about, in the state after it.
+    pub fn case<'a>(&'a self, state: &'a State) -> Option<&'a CaseId> {
+        match self {
+            Self::PolicySet { .. } | Self::ModeratorSet { .. } => None,
+            Self::CaseArrived { case } => Some(&case.id),
+            Self::Reported { case, .. }
+            | Self::DecisionLogged { case, .. }
+            | Self::Scored { case, .. }
+            | Self::RoutedSolo { case }
+            | Self::PanelOpened { case, .. }
+            | Self::Decided { case, .. }
+            | Self::Undone { case }
+            | Self::Applied { case }
+            | Self::Appealed { case, .. }
+            | Self::Noted { case, .. } => Some(case),
+            Self::Voted { panel, .. }
+            | Self::Recused { panel, .. }
+            | Self::Revealed { panel }
+            | Self::Said { panel, .. }
+            | Self::Withdrawn { panel }
+            | Self::Escalated { panel } => state.panels.get(panel).map(|panel| &panel.case),
+        }
+    }
 }

@@ -247,17 +247,25 @@ impl Job for TrainJob {
         let now = model(&mut desk)?;
         let (trained, done) = retrain(&items, &self.spec, now.as_ref(), ctl)?;
         ctl.check()?;
-        let repository = desk.repository();
-        if done.replaced {
-            if let Some(before) = now {
-                repository.put_model(BEFORE, &before.save()?)?;
-            }
-            repository.put_model(MODEL, &trained.save()?)?;
-        } else {
-            repository.put_model(CANDIDATE, &trained.save()?)?;
-        }
+        keep_model(desk.repository(), &trained, now.as_ref(), done.replaced)?;
         Ok(done)
     }
+}
+
+/// Keep a newly trained model: in the place of `before` where it replaces it, else beside it.
+pub(crate) fn keep_model<R: Repository>(
+    repository: &mut R,
+    trained: &Trained,
+    before: Option<&Trained>,
+    replaced: bool,
+) -> Result<(), Error> {
+    if !replaced {
+        return repository.put_model(CANDIDATE, &trained.save()?);
+    }
+    if let Some(before) = before {
+        repository.put_model(BEFORE, &before.save()?)?;
+    }
+    repository.put_model(MODEL, &trained.save()?)
 }
 
 /// Whether the model still fits, and a new calibration where asked for.

@@ -50,11 +50,17 @@ pub struct Queue {
     /// All texts, and where each ends.
     text: Vec<u8>,
     ends: Vec<usize>,
+    /// The beginnings of all texts as they were written, and where each ends.
+    heads: String,
+    head_ends: Vec<usize>,
     rules: Vec<String>,
 }
 
 /// Most rules that can be told apart; more share the last place.
 const RULES: usize = 64;
+
+/// Characters of a text that the list shows.
+const HEAD: usize = 120;
 
 type Rank = (u8, std::cmp::Reverse<u64>, Time, u32);
 
@@ -98,6 +104,17 @@ impl Queue {
             self.text.push(0xFF);
         }
         self.ends.push(self.text.len());
+        let parts = [case.case.title.as_deref().unwrap_or(""), &case.case.body];
+        let words = parts.iter().flat_map(|part| part.chars().take(HEAD));
+        let (mut taken, mut space) = (0, true);
+        for c in words.map(|c| if c.is_whitespace() || c.is_control() { ' ' } else { c }) {
+            if taken < HEAD && !(space && c == ' ') {
+                self.heads.push(c);
+                taken += 1;
+            }
+            space = c == ' ';
+        }
+        self.head_ends.push(self.heads.len());
     }
 
     fn row_of(&mut self, case: &CaseState) -> Row {
@@ -152,9 +169,29 @@ impl Queue {
         self.rows.is_empty()
     }
 
+    /// How many cases are in each phase, in the order of [`Phase`].
+    pub fn counts(&self) -> [usize; 9] {
+        self.rows.iter().fold([0; 9], |mut counts, row| {
+            counts[row.phase as usize] += 1;
+            counts
+        })
+    }
+
     /// The case at a place that [`Queue::filter`] gave.
     pub fn id(&self, place: u32) -> Option<&CaseId> {
         self.ids.get(place as usize)
+    }
+
+    /// The beginning of its text, on one line.
+    pub fn head(&self, place: u32) -> &str {
+        let place = place as usize;
+        let from = place.checked_sub(1).and_then(|before| self.head_ends.get(before)).copied().unwrap_or(0);
+        self.head_ends.get(place).and_then(|end| self.heads.get(from..*end)).unwrap_or_default().trim_end()
+    }
+
+    /// The place of a case.
+    pub fn find(&self, id: &str) -> Option<u32> {
+        self.place(id)
     }
 
     /// What the list shows of it.

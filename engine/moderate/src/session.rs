@@ -38,6 +38,33 @@ impl<R: Repository> Session<R> {
         Ok(Self { desk: Desk::open(repository)?, who })
     }
 
+    /// A file without accounts, such as the sandbox: whoever opens it says who they are, and leads.
+    pub fn without_account(repository: R, name: &str) -> Result<Self, Error> {
+        Self::of(Desk::open(repository)?, name)
+    }
+
+    /// The same for a desk that is open already.
+    pub(crate) fn of(mut desk: Desk<R>, name: &str) -> Result<Self, Error> {
+        if desk.repository().identity()?.is_some() || !desk.repository().no_accounts()? {
+            return Err(Error::SignIn("this database has accounts; sign in with name and password".to_owned()));
+        }
+        Ok(Self { desk, who: Identity { name: name.to_owned(), lead: true } })
+    }
+
+    /// Be somebody else, where there are no accounts.
+    pub fn switch(&mut self, name: &str) -> Result<(), Error> {
+        if self.desk.repository().identity()?.is_some() || !self.desk.repository().no_accounts()? {
+            return Err(Error::SignIn("this database has accounts; sign in with name and password".to_owned()));
+        }
+        name.clone_into(&mut self.who.name);
+        Ok(())
+    }
+
+    /// The desk, for views of this crate that show only what is theirs to see.
+    pub(crate) fn inside(&mut self) -> &mut Desk<R> {
+        &mut self.desk
+    }
+
     /// Who is signed in.
     pub fn who(&self) -> &Identity {
         &self.who

@@ -49,8 +49,8 @@ impl Phase {
             (New, Scored | Applied)
                 | (Scored, Scored | Solo | PanelBlind | PanelOpen)
                 | (Solo, PanelBlind | PanelOpen | Decided)
-                | (PanelBlind, PanelOpen | Decided | Escalated)
-                | (PanelOpen, Decided | Escalated)
+                | (PanelBlind, PanelOpen | Decided | Escalated | Solo)
+                | (PanelOpen, Decided | Escalated | Solo)
                 | (Escalated, PanelOpen)
                 | (Decided, Applied | Solo)
                 | (Applied, Applied | Appealed)
@@ -116,6 +116,8 @@ pub struct PanelState {
     pub deadline: Time,
     /// When it was opened.
     pub opened_at: Time,
+    /// Who asked for it, or `system`.
+    pub opened_by: String,
     /// Votes by member and trainee. Those cast while hidden come in together, when the panel is shown or ends.
     pub votes: BTreeMap<ModId, Vote>,
     /// The moderator whose vote came first.
@@ -263,6 +265,7 @@ impl State {
             | What::Recused { .. }
             | What::Revealed { .. }
             | What::Said { .. }
+            | What::Withdrawn { .. }
             | What::Escalated { .. } => self.fold_panel(event)?,
         }
         Ok(())
@@ -294,6 +297,7 @@ impl State {
                     quorum: *quorum,
                     deadline: *deadline,
                     opened_at: event.at,
+                    opened_by: event.actor.clone(),
                     votes: BTreeMap::new(),
                     first: None,
                     messages: Vec::new(),
@@ -359,6 +363,11 @@ impl State {
                     return Err(Error::refused("nobody speaks while votes are hidden"));
                 }
                 panel.messages.push((moderator.clone(), text.clone()));
+            }
+            What::Withdrawn { panel } => {
+                let case = self.live(panel)?.case.clone();
+                self.step(&case, Phase::Solo)?;
+                self.close(panel)?;
             }
             What::Escalated { panel } => {
                 let case = self.live(panel)?.case.clone();

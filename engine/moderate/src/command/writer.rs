@@ -112,6 +112,28 @@ impl Writer<'_> {
                 self.recuse(&panel, &actor)?;
                 self.settle(&panel)
             }
+            Action::Withdraw(case) => {
+                let known = self.state.case(&case)?;
+                let panel = known.panels.last().cloned();
+                let panel = panel.ok_or_else(|| Error::refused(format!("case “{case}” has no panel")))?;
+                let asked = self.state.panel(&panel)?;
+                // An escalation by the votes of an earlier panel is nobody's own.
+                let first = known.panels.first() == Some(&panel);
+                let own = match asked.reason {
+                    Reason::Manual => true,
+                    Reason::Escalation => first,
+                    _ => false,
+                };
+                if !own || asked.opened_by != actor || asked.closed {
+                    return Err(Error::refused(
+                        "only a second opinion that you have asked for yourself can be withdrawn",
+                    ));
+                }
+                if !asked.hidden && !asked.votes.is_empty() {
+                    return Err(Error::refused("its votes are shown; it cannot be withdrawn any more"));
+                }
+                self.emit(What::Withdrawn { panel })
+            }
             Action::Say(panel, text) => {
                 let seated = self.state.panel(&panel)?;
                 if !seated.members.contains(&actor) && !seated.shadow.contains(&actor) {
@@ -184,6 +206,10 @@ impl Writer<'_> {
             for panel in &known.panels {
                 barred.extend(self.state.panels.get(panel).into_iter().flat_map(|panel| panel.members.clone()));
             }
+        }
+        if reason == Reason::Escalation {
+            // The whole team, in the open, without a panel before it.
+            return self.seat(case, reason, 2, false, barred, usize::MAX);
         }
         let size = self.state.policy.panel_size;
         let blind = self.state.policy.blind;
