@@ -6,14 +6,18 @@ use plumb_core::{Ctl, Job};
 
 use super::{AnySession, Board, Workplace, card, sort_in};
 use crate::Error;
+use crate::command::{Action, Command, SYSTEM};
 use crate::desk::Desk;
 use crate::job;
-use crate::model::Time;
+use crate::model::{Policy, Time};
 use crate::past;
 use crate::sandbox;
 use crate::session::Session;
 use crate::store::{self, Repository as _};
 use crate::train::{Card, TrainSpec, retrain};
+
+/// Seconds until a panel of the sandbox ends.
+const PRACTICE: Time = 14 * 86_400;
 
 /// What is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,6 +141,15 @@ fn sandbox(path: &std::path::Path, name: &str, now: Time, ctl: &Ctl) -> Result<A
         let items = past::items(desk.state());
         let (trained, done) = retrain(&items, &TrainSpec::default(), None, ctl)?;
         job::keep_model(desk.repository(), &trained, None, done.replaced)?;
+        // Nobody practises every twelve hours.
+        let policy = Policy { deadline: PRACTICE, ..Policy::default() };
+        desk.run(&Command {
+            key: "sandbox policy".to_owned(),
+            actor: SYSTEM.to_owned(),
+            at: now,
+            expect: None,
+            action: Action::SetPolicy(policy),
+        })?;
         sort_in::sort_in(&mut desk, Some(&trained), sort_in::BUDGET, true, now, ctl)?;
     }
     let name = if name.is_empty() { sandbox::TEAM[0].name } else { name };
