@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use plumb_core::source::Cache;
 use plumb_nn::device::DeviceChoice;
@@ -71,6 +71,8 @@ pub enum Command {
         #[command(flatten)]
         prompt: PromptArguments,
         #[command(flatten)]
+        chat: ChatArguments,
+        #[command(flatten)]
         sampling: SamplingArguments,
         /// Print one JSON document.
         #[arg(long)]
@@ -135,11 +137,28 @@ pub struct PromptArguments {
     pub tokens: Vec<u32>,
 }
 
+/// Whether a text is a message.
+#[derive(Args, Debug)]
+pub struct ChatArguments {
+    /// The text is a message: put it into the model's chat template, so that the model answers it.
+    #[arg(long)]
+    pub chat: bool,
+}
+
 impl PromptArguments {
     fn prompt(self) -> Prompt {
         match self.text {
             Some(text) => Prompt::Text(text),
             None => Prompt::Tokens(self.tokens),
+        }
+    }
+
+    /// The text as a message where `chat` says so.
+    fn message(self, chat: bool) -> Result<Prompt> {
+        match self.prompt() {
+            Prompt::Text(text) if chat => Ok(Prompt::Chat(text)),
+            Prompt::Tokens(_) if chat => bail!("--chat is for --text: token ids are taken as they are"),
+            prompt => Ok(prompt),
         }
     }
 }
@@ -204,10 +223,11 @@ pub fn run(command: Command, cache: &Cache) -> Result<()> {
             lines.push(format!("\nperplexity {:.4}\n", report.perplexity));
             print_text(&lines.join("\n"))
         }
-        Command::Generate { model, prompt, sampling, json } => {
+        Command::Generate { model, prompt, chat, sampling, json } => {
             let (sampling, seed) = (sampling.sampling(), sampling.seed);
+            let prompt = prompt.message(chat.chat)?;
             let progress = Progress::start(seed);
-            let report = progress.run(GenerateJob { model: model.spec(), prompt: prompt.prompt(), sampling, cache })?;
+            let report = progress.run(GenerateJob { model: model.spec(), prompt, sampling, cache })?;
             progress.finish();
             if json {
                 return print_json(&report);

@@ -3,7 +3,7 @@
 mod arguments;
 mod tables;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Subcommand;
 use plumb_core::source::Cache;
 use plumb_steer::experiment::{
@@ -81,8 +81,11 @@ fn generate(arguments: GenerateArguments, cache: Cache) -> Result<()> {
         ..Intervention::default()
     };
     let (prompt, tokens) = (arguments.prompt.text.unwrap_or_default(), arguments.prompt.tokens);
-    let (pair, judge) = (arguments.pair.pair(), arguments.answer.judge);
-    let spec = GenerateExperiment { pair, prompt, tokens, intervention, sampling, judge };
+    let (pair, judge, chat) = (arguments.pair.pair(), arguments.answer.judge, arguments.chat.chat);
+    if chat && !tokens.is_empty() {
+        bail!("--chat is for --text: token ids are taken as they are");
+    }
+    let spec = GenerateExperiment { pair, prompt, tokens, chat, intervention, sampling, judge };
     let progress = Progress::start(spec.sampling.seed);
     let found = progress.run(GenerateJob { spec, cache })?;
     progress.finish();
@@ -93,6 +96,7 @@ fn sweep(arguments: SweepArguments, cache: Cache) -> Result<()> {
     let model = arguments.pair.model.source.clone();
     let mut spec = SweepExperiment { judge: arguments.answer.judge, ..SweepExperiment::default() };
     spec.prompts = choice(arguments.prompts, &model, WorldTexts::Challenging, arguments.count, "--prompts")?;
+    spec.prompts.chat = arguments.chat.chat;
     spec.questions = match arguments.questions {
         None => Questions::None,
         Some(own) if own.as_os_str() == "own" => Questions::Own,

@@ -11,7 +11,7 @@ use crate::shell::settings::{Settings, ThemeChoice};
 use crate::shell::workbench::Shared;
 use crate::theme::{TITLE, UiExt as _};
 use crate::widgets::choice::choice;
-use crate::widgets::{format, scroll, status};
+use crate::widgets::{format, keep, scroll, status};
 
 /// Looks which devices answer; a driver may take its time.
 struct Probe;
@@ -222,8 +222,7 @@ fn folder_row(
         if edit.changed() {
             *field(&mut shared.settings) = (!text.trim().is_empty()).then(|| PathBuf::from(text.trim()));
         }
-        let browse = egui::Button::new("Browse…");
-        if ui.add_enabled(!shared.dialogs.is_open(), browse).clicked() {
+        if keep::button(ui, !shared.dialogs.is_open(), "Browse…").clicked() {
             shared.dialogs.open(purpose);
         }
     });

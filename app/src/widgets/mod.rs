@@ -9,6 +9,7 @@ pub mod colormap;
 pub mod format;
 pub mod heat_map;
 pub mod image_grid;
+pub mod keep;
 pub mod picture;
 pub mod scroll;
 pub mod status;

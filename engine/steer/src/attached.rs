@@ -154,6 +154,12 @@ impl Attached<'_> {
         Ok(tokens)
     }
 
+    /// The tokens of a message in the model's chat template, up to where the answer begins.
+    pub fn chat_tokens(&self, message: &str) -> Result<Vec<u32>> {
+        let template = self.model.chat().ok_or(plumb_text::Error::NoChat)?;
+        self.tokens(&template.prompt(message))
+    }
+
     /// Activations `[T, m]` of a text.
     pub fn features(&self, text: &[u32]) -> Result<Tensor> {
         Ok(self.sae.encode(&self.model.resid(text, self.at.point)?)?.z)

@@ -22,6 +22,7 @@ pub mod intervene;
 pub mod job;
 pub mod judge;
 pub mod metrics;
+mod own;
 pub mod quality;
 pub mod report;
 pub mod sae;

@@ -37,6 +37,13 @@ pub fn names() -> Vec<String> {
     SHIPPED.iter().map(|(width, _)| format!("{MODEL}/{width}")).collect()
 }
 
+/// All of them, narrowest first, where this name is one of theirs.
+pub fn ladder(name: &str) -> Option<Vec<String>> {
+    let plain = name.strip_prefix("embedded:").unwrap_or(name);
+    let all = names();
+    (plain == MODEL || all.iter().any(|known| known == plain)).then_some(all)
+}
+
 /// The folder of the autoencoder of this name; `None` where the name is of another form.
 pub fn find(name: &str, cache: &Cache) -> Result<Option<PathBuf>> {
     let plain = name.strip_prefix("embedded:").unwrap_or(name);
@@ -108,6 +115,8 @@ mod tests {
         }
         assert_eq!(find("smollm2", &cache).unwrap(), find("embedded:smollm2/4096", &cache).unwrap());
         assert!(find("smollm2/5", &cache).unwrap_err().to_string().contains("smollm2/1024 and smollm2/4096"));
+        assert_eq!(ladder("embedded:smollm2/1024"), Some(names()));
+        assert_eq!(ladder("smollm2-folder"), None);
         assert!(find("smollm3", &cache).unwrap().is_none() && find("smollm2-folder", &cache).unwrap().is_none());
         // What was damaged or half written is unpacked again.
         let place = find("smollm2/1024", &cache).unwrap().unwrap();

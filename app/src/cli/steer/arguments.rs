@@ -9,7 +9,7 @@ use plumb_steer::experiment::{Judge, Pair, TextChoice, TextSource, WorldTexts};
 use plumb_steer::intervene::{Target, Tier, Unit};
 use plumb_text::HookPoint;
 
-use crate::cli::lm::{ModelArguments, PromptArguments, SamplingArguments};
+use crate::cli::lm::{ChatArguments, ModelArguments, PromptArguments, SamplingArguments};
 
 /// The model that ships with Plumb: texts of its world are at hand without files.
 pub const TINY: &str = "embedded:tiny";
@@ -257,6 +257,8 @@ pub struct GenerateArguments {
     #[command(flatten)]
     pub prompt: PromptArguments,
     #[command(flatten)]
+    pub chat: ChatArguments,
+    #[command(flatten)]
     pub steering: SteeringArguments,
     #[command(flatten)]
     pub sampling: SamplingArguments,
@@ -275,6 +277,8 @@ pub struct SweepArguments {
     /// Prompts, one per line.
     #[arg(long, value_name = "FILE")]
     pub prompts: Option<PathBuf>,
+    #[command(flatten)]
+    pub chat: ChatArguments,
     /// At most so many prompts; 0 for all.
     #[arg(long, default_value_t = 0)]
     pub count: usize,

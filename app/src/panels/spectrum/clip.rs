@@ -10,7 +10,7 @@ use crate::widgets::badge::{Mark, Tone, badge, swatch};
 use crate::widgets::chart::{Axis, Chart, Draw, Level, Series};
 use crate::widgets::chart_ui::chart_ui;
 use crate::widgets::choice::{choice, log_switch};
-use crate::widgets::{format, scroll, status};
+use crate::widgets::{format, keep, scroll, status};
 
 /// What the region reads.
 #[derive(Clone, Copy, Debug)]
@@ -166,26 +166,26 @@ fn settings(ui: &mut Ui, view: &ClipView<'_>, spec: &mut ClipSpec, actions: &mut
 }
 
 fn buttons(ui: &mut Ui, view: &ClipView<'_>, spec: &ClipSpec, actions: &mut Vec<Action>) {
-    ui.horizontal_wrapped(|ui| {
+    keep::row(ui, "clip", |ui| {
         let target = format::number(spec.to);
         let name = view.layer.filter(|layer| layer.problem.is_none()).map(|layer| layer.name.clone());
-        let one = ui.add_enabled(name.is_some() && !view.locked, egui::Button::new("Clip this layer"));
-        if one.on_hover_text(format!("Change this layer's weights so that σ₁ is at most {target}")).clicked()
+        let one = keep::button(ui, name.is_some() && !view.locked, "Clip this layer");
+        if one.hover(format!("Change this layer's weights so that σ₁ is at most {target}")).clicked()
             && let Some(name) = name
         {
             actions.push(Action::Clip(vec![name]));
         }
-        let all = ui.add_enabled(!view.locked, egui::Button::new("Clip all layers"));
-        if all.on_hover_text(format!("Bring σ₁ of every layer to at most {target}")).clicked() {
+        let all = keep::button(ui, !view.locked, "Clip all layers");
+        if all.hover(format!("Bring σ₁ of every layer to at most {target}")).clicked() {
             actions.push(Action::Clip(Vec::new()));
         }
         ui.separator();
-        let undo = ui.add_enabled(view.undo.is_some() && !view.locked, egui::Button::new("Undo"));
-        if undo.on_hover_text(view.undo.unwrap_or("Nothing to undo")).clicked() {
+        let undo = keep::button(ui, view.undo.is_some() && !view.locked, "Undo");
+        if undo.hover(view.undo.unwrap_or("Nothing to undo")).clicked() {
             actions.push(Action::Undo);
         }
-        let redo = ui.add_enabled(view.redo.is_some() && !view.locked, egui::Button::new("Redo"));
-        if redo.on_hover_text(view.redo.unwrap_or("Nothing to redo")).clicked() {
+        let redo = keep::button(ui, view.redo.is_some() && !view.locked, "Redo");
+        if redo.hover(view.redo.unwrap_or("Nothing to redo")).clicked() {
             actions.push(Action::Redo);
         }
         ui.separator();

@@ -8,7 +8,7 @@ use super::action::Action;
 use super::layers::op_name;
 use crate::theme::UiExt as _;
 use crate::widgets::badge::{Mark, Tone, badge};
-use crate::widgets::{format, scroll, status};
+use crate::widgets::{format, keep, scroll, status};
 
 /// What is being edited; starts over when another layer is selected.
 #[derive(Clone, Debug, Default)]
@@ -176,13 +176,13 @@ pub fn ui(ui: &mut Ui, draft: &mut Draft, layer: &LayerReport, actions: &mut Vec
         }
         let changed = op != layer.op || draft.geometry != layer.geometry;
         ui.horizontal(|ui| {
-            let apply = ui.add_enabled(changed && problem.is_none(), egui::Button::new("Apply and compute again"));
-            if apply.on_hover_text("Use this geometry for the layer and save it in a table beside the file").clicked() {
+            let apply = keep::button(ui, changed && problem.is_none(), "Apply and compute again");
+            if apply.hover("Use this geometry for the layer and save it in a table beside the file").clicked() {
                 let (layer, geometry) = (layer.name.clone(), draft.geometry.clone());
                 actions.push(Action::SetGeometry { layer, op, geometry });
             }
-            let revert = ui.add_enabled(changed, egui::Button::new("Revert"));
-            if revert.on_hover_text("Back to what the layer uses now").clicked() {
+            let revert = keep::button(ui, changed, "Revert");
+            if revert.hover("Back to what the layer uses now").clicked() {
                 draft.layer.clear();
             }
         });

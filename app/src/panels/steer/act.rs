@@ -19,12 +19,18 @@ const fn purpose(what: &'static str, title: &'static str) -> DialogPurpose {
 
 const MODELS: &[(&str, &[&str])] = &[("Models", &["gguf", "safetensors", "json"]), ("All files", &["*"])];
 const TEXTS: &[(&str, &[&str])] = &[("Texts", &["txt", "jsonl", "csv"]), ("All files", &["*"])];
+const QUESTION_FILES: &[(&str, &[&str])] = &[("Questions", &["jsonl"]), ("All files", &["*"])];
 const LABELS: &[(&str, &[&str])] = &[("Labels", &["ron", "csv"])];
 
 /// A model.
 pub const MODEL: DialogPurpose = DialogPurpose { filters: MODELS, ..purpose("model", "Open a language model") };
 /// An autoencoder.
 pub const SAE: DialogPurpose = DialogPurpose { folder: true, ..purpose("sae", "Open an autoencoder's folder") };
+/// A classifier that judges.
+pub const JUDGE: DialogPurpose = DialogPurpose { folder: true, ..purpose("judge", "Open a classifier's folder") };
+/// Questions for a sweep.
+pub const QUESTIONS: DialogPurpose =
+    DialogPurpose { filters: QUESTION_FILES, ..purpose("questions", "Multiple-choice questions") };
 /// Texts to index.
 pub const INDEX: DialogPurpose = DialogPurpose { filters: TEXTS, ..purpose("index", "Index features over a file") };
 /// Texts to measure on.
@@ -61,6 +67,9 @@ impl State {
                 let job = FetchJob { model, cache: cache(cx) };
                 self.fetching.request(cx.engine, Lane::Store, cx.settings.seed, job);
             }
+            Action::Judge(judge) => self.ask_judge(judge, cx),
+            Action::JudgeDialog => cx.dialogs.open(JUDGE),
+            Action::QuestionsDialog => cx.dialogs.open(QUESTIONS),
             Action::CorpusDialog => cx.dialogs.open(INDEX),
             Action::MeasureDialog => cx.dialogs.open(MEASURE),
             Action::Selected => self.look(cx),
@@ -151,6 +160,7 @@ impl State {
         match work {
             Work::Open => self.opening.cancel(),
             Work::Fetch => self.fetching.cancel(),
+            Work::Judge => self.judging.cancel(),
             Work::Index => self.indexing.cancel(),
             Work::Quality => self.quality.cancel(),
             Work::Card => self.card.cancel(),
@@ -174,6 +184,7 @@ impl State {
         match work {
             Work::Open => forget_error(&mut self.opening),
             Work::Fetch => forget_error(&mut self.fetching),
+            Work::Judge => forget_error(&mut self.judging),
             Work::Index => forget_error(&mut self.indexing),
             Work::Quality => forget_error(&mut self.quality),
             Work::Card => forget_error(&mut self.card),

@@ -1,5 +1,7 @@
 //! What a region asks for. Regions draw and say; the panel does.
 
+use plumb_steer::experiment::Judge;
+
 use crate::widgets::chart_ui::SaveRequest;
 
 /// One wish.
@@ -15,6 +17,12 @@ pub enum Action {
     SaeDialog,
     /// Fetch a model that is not on this machine.
     Fetch(String),
+    /// Judge toxicity by this.
+    Judge(Judge),
+    /// Ask for a classifier's folder.
+    JudgeDialog,
+    /// Ask for a file of questions.
+    QuestionsDialog,
     /// Ask for texts to index.
     CorpusDialog,
     /// Ask for texts to measure the autoencoder on.
@@ -74,6 +82,8 @@ pub enum Work {
     Open,
     /// Fetching a model.
     Fetch,
+    /// Opening a judge.
+    Judge,
     /// Building the index.
     Index,
     /// Measuring the autoencoder.

@@ -37,6 +37,12 @@ impl State {
             cx.notify.success("The index is built");
             self.begin(&opened, cx);
         }
+        if self.judging.poll()
+            && settled(&self.judging)
+            && let Some(judged) = self.judging.value().cloned()
+        {
+            self.take_judge(&judged, cx);
+        }
         if self.quality.poll()
             && settled(&self.quality)
             && let (Some(quality), Some(opened)) = (self.quality.value().cloned(), self.opened.clone())

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use plumb_core::Lane;
 use plumb_steer::browse::{
-    CausalTextsJob, FindTextsJob, LiveJob, Opened, SplitTextsJob, SweepTextsJob, TextSearchJob, TokenSearchJob,
+    CausalTextsJob, FindTextsJob, JudgeJob, LiveJob, SplitTextsJob, SweepTextsJob, TextSearchJob, TokenSearchJob,
 };
-use plumb_steer::spec::{CausalSpec, SplittingSpec};
+use plumb_steer::experiment::Judge;
+use plumb_text::job::ModelSpec;
 
 use super::act::cache;
 use super::state::{SearchBy, State, Tab, lines};
-use super::sweep::numbers;
 use crate::shell::panel::PanelCx;
 
 /// Most features a search by text lists.
@@ -40,7 +40,7 @@ impl State {
     pub(super) fn show_found(&mut self, found: Option<BTreeMap<usize, f32>>) {
         match (&found, &self.found) {
             (Some(_), _) => self.table.sort = Some((super::features::MATCH_AT, true)),
-            (None, Some(_)) => self.table.sort = None,
+            (None, Some(_)) => self.table.sort = super::features::USUAL,
             (None, None) => {}
         }
         self.found = found;
@@ -61,20 +61,29 @@ impl State {
         if prompts.is_empty() {
             return;
         }
-        let key = (prompts.clone(), self.sampling.clone());
+        let key = (prompts.clone(), self.chat, self.sampling.clone());
         // Baselines do not depend on the rack: what is written already is not written again.
         let known = if self.live_key.as_ref() == Some(&key) { self.texts().cloned() } else { None };
         self.live_key = Some(key);
         let (intervention, sampling) = (self.edit.rack.intervention(), self.sampling.clone());
-        let job = LiveJob { opened, prompts, intervention, sampling, known };
+        let job = LiveJob { opened, prompts, chat: self.chat, intervention, sampling, known };
         self.live.request(cx.engine, Lane::Device, self.sampling.seed, job);
+    }
+
+    pub(super) fn ask_judge(&mut self, judge: Judge, cx: &PanelCx<'_>) {
+        let Some(opened) = self.opened.clone() else { return };
+        self.judge = judge.clone();
+        let model = ModelSpec { device: cx.settings.device, ..ModelSpec::default() };
+        self.judging.clear();
+        let job = JudgeJob { opened, model, judge, cache: cache(cx) };
+        self.judging.request(cx.engine, Lane::Device, cx.settings.seed, job);
     }
 
     pub(super) fn ask_find(&mut self, cx: &PanelCx<'_>) {
         let Some(opened) = self.opened.clone() else { return };
         let (texts, spec) = (self.contrast_texts(), self.find_spec.clone());
         self.causal.clear();
-        self.find.request(cx.engine, Lane::Device, cx.settings.seed, FindTextsJob { opened, texts, spec });
+        self.find.request(cx.engine, Lane::Device, self.sampling.seed, FindTextsJob { opened, texts, spec });
     }
 
     pub(super) fn ask_causal(&mut self, cx: &PanelCx<'_>) {
@@ -87,50 +96,35 @@ impl State {
                 (feature, self.reference(feature).unwrap_or(candidate.reference))
             })
             .collect();
-        let prompts = self.prompts_to_measure(&opened);
-        let neutral = opened.examples.neutral.clone();
-        let spec = CausalSpec { sampling: self.short_sampling(), ..CausalSpec::default() };
-        let job = CausalTextsJob { opened, candidates, prompts, neutral, spec };
-        self.causal.request(cx.engine, Lane::Device, cx.settings.seed, job);
-    }
-
-    /// The prompts on screen and, where they are few, the examples too: one prompt measures nothing.
-    pub(super) fn prompts_to_measure(&self, opened: &Opened) -> Vec<String> {
-        let mut prompts = lines(&self.typed.prompts);
-        for example in &opened.examples.prompts {
-            if !prompts.contains(example) {
-                prompts.push(example.clone());
-            }
-        }
-        prompts
-    }
-
-    pub(super) fn short_sampling(&self) -> plumb_text::Sampling {
-        let mut sampling = self.sampling.clone();
-        sampling.max_tokens = sampling.max_tokens.min(32);
-        sampling.temperature = sampling.temperature.max(0.5);
-        sampling
+        let job = CausalTextsJob {
+            candidates,
+            prompts: self.prompts_to_measure(),
+            chat: self.chat,
+            neutral: opened.examples.neutral.clone(),
+            spec: self.find_experiment().causal,
+            opened,
+        };
+        self.causal.request(cx.engine, Lane::Device, self.sampling.seed, job);
     }
 
     pub(super) fn ask_sweep(&mut self, cx: &mut PanelCx<'_>) {
         let Some(opened) = self.opened.clone() else { return };
-        let intervention = self.edit.rack.intervention();
-        let targets: Vec<_> = intervention.targets.into_iter().filter(|target| !target.muted).collect();
-        if targets.is_empty() {
+        let asked = self.sweep_experiment();
+        if asked.sweep.targets.is_empty() {
             cx.notify.warn("The rack is empty: put in the features that the sweep steers along");
             return;
         }
-        let strengths = numbers(&self.typed.strengths);
-        let mut spec = self.sweep_spec.clone();
-        if !strengths.is_empty() {
-            spec.strengths = strengths;
-        }
-        spec.targets = targets;
-        spec.sampling = self.short_sampling();
-        let prompts = self.prompts_to_measure(&opened);
         self.swept_rack = Some(self.edit.rack.slots.clone());
+        let job = SweepTextsJob {
+            prompts: self.prompts_to_measure(),
+            chat: self.chat,
+            neutral: opened.examples.neutral.clone(),
+            questions: asked.questions,
+            spec: asked.sweep,
+            opened,
+        };
         self.sweep.clear();
-        self.sweep.request(cx.engine, Lane::Device, cx.settings.seed, SweepTextsJob { opened, prompts, spec });
+        self.sweep.request(cx.engine, Lane::Device, asked.seed, job);
     }
 
     pub(super) fn load_point(&mut self, number: usize, cx: &mut PanelCx<'_>) {
@@ -152,12 +146,17 @@ impl State {
 
     pub(super) fn ask_split(&mut self, cx: &PanelCx<'_>) {
         let Some(opened) = self.opened.clone() else { return };
-        let concept = self.typed.concept.split_whitespace().map(str::to_owned).collect();
-        let prompts = self.prompts_to_measure(&opened);
-        let spec =
-            SplittingSpec { find: self.find_spec.clone(), sampling: self.short_sampling(), ..SplittingSpec::default() };
-        let job = SplitTextsJob { texts: self.contrast_texts(), concept, prompts, spec, cache: cache(cx), opened };
+        let asked = self.splitting_experiment();
+        let job = SplitTextsJob {
+            opened,
+            texts: self.contrast_texts(),
+            concept: asked.concept,
+            prompts: self.prompts_to_measure(),
+            chat: self.chat,
+            spec: asked.splitting,
+            cache: cache(cx),
+        };
         self.split.clear();
-        self.split.request(cx.engine, Lane::Device, cx.settings.seed, job);
+        self.split.request(cx.engine, Lane::Device, self.sampling.seed, job);
     }
 }

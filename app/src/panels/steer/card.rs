@@ -13,7 +13,7 @@ use super::strip::{Token, strip};
 use crate::theme::{Icon, UiExt as _, semibold};
 use crate::widgets::chart::{Axis, Chart, Draw, Series};
 use crate::widgets::chart_ui::chart_ui;
-use crate::widgets::{format, scroll, status};
+use crate::widgets::{format, keep, scroll, status};
 
 /// Draw the region.
 pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
@@ -66,7 +66,7 @@ fn head(ui: &mut Ui, state: &mut State, feature: usize, actions: &mut Vec<Action
         let inside = state.edit.rack.holds(feature);
         let text = if inside { "In the rack" } else { "Add to rack" };
         let hover = "Put this feature into the steering rack (Alt+A, or Enter in the table)";
-        if ui.add_enabled(!inside, egui::Button::new(text)).on_hover_text(hover).clicked() {
+        if keep::button(ui, !inside, text).hover(hover).clicked() {
             actions.push(Action::Rack(feature));
         }
         lists(ui, state, feature, actions);
@@ -74,7 +74,9 @@ fn head(ui: &mut Ui, state: &mut State, feature: usize, actions: &mut Vec<Action
     if let Some(row) = state.row(feature).copied() {
         ui.horizontal_wrapped(|ui| {
             let small = |text: String| RichText::new(text).small().color(tokens.text_weak);
-            ui.label(small(format!("fires at {}", density(row.density))))
+            let fires =
+                if row.density > 0.0 { format!("fires at {}", density(row.density)) } else { "never fires".to_owned() };
+            ui.label(small(fires))
                 .on_hover_text(format!("Share of the corpus's tokens where it fires: {}", row.density));
             ui.label(small(format!("largest activation {}", format::number(f64::from(row.max)))))
                 .on_hover_text("One unit of strength");
@@ -308,11 +310,8 @@ fn one(ui: &mut Ui, state: &mut State, view: &CardView, index: usize, text: &Str
 /// A button that adds the feature of a row to the rack.
 pub fn add_button(ui: &mut Ui, state: &State, feature: usize, actions: &mut Vec<Action>) {
     let inside = state.edit.rack.holds(feature);
-    if ui
-        .add_enabled_ui(!inside, |ui| Icon::Plus.button(ui, &format!("Add feature {feature} to the rack")))
-        .inner
-        .clicked()
-    {
+    let name = format!("Add feature {feature} to the rack");
+    if keep::keep(ui, !inside, &name, |ui| Icon::Plus.button(ui, &name)).clicked() {
         actions.push(Action::Rack(feature));
     }
 }

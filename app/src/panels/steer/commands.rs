@@ -41,7 +41,7 @@ commands! {
     SHOW_TABLE = "steer.show_table", View, Some(alt(Key::B)), "Show or hide the feature table", "Give the whole width to what stands beside the table.";
     NEXT = "steer.next", View, None, "Next feature", "Select the next feature of the table.";
     PREVIOUS = "steer.previous", View, None, "Previous feature", "Select the previous feature of the table.";
-    DEAD = "steer.dead", View, None, "Hide dead features", "Leave features that never fire out of the table.";
+    DEAD = "steer.dead", View, None, "Show or hide dead features", "Take features that never fire into the table, or leave them out.";
     BLUR = "steer.blur", View, Some(alt(Key::R)), "Hide rude text", "Hide texts that the judge of toxicity objects to until they are revealed.";
     TAB_FEATURE = "steer.tab_feature", View, Some(alt(Key::Num1)), "Show feature", "What makes the selected feature fire and what it does.";
     TAB_STEER = "steer.tab_steer", View, Some(alt(Key::Num2)), "Show steering rack", "Turn features and read what the model writes.";

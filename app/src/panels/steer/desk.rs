@@ -4,17 +4,20 @@ use egui::{DragValue, Key, Response, RichText, Role, ScrollArea, Ui, WidgetInfo}
 use plumb_steer::intervene::GateRule;
 
 use super::action::{Action, Work};
+use super::judge;
 use super::rack::{MOST, Rack, START, Slot, Way, Where};
 use super::state::{State, lines};
 use super::texts;
 use crate::theme::{Icon, UiExt as _};
 use crate::widgets::bipolar::bipolar;
 use crate::widgets::choice::choice;
-use crate::widgets::{format, scroll, status};
+use crate::widgets::{format, keep, scroll, status};
 
 /// Draw the region.
 pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
-    let before = (state.edit.rack.clone(), state.typed.prompts.clone(), state.sampling.clone());
+    let wish =
+        |state: &State| (state.edit.rack.clone(), state.typed.prompts.clone(), state.chat, state.sampling.clone());
+    let before = wish(state);
     scroll::show(ui, "Steering desk", ScrollArea::vertical().id_salt("desk").auto_shrink(false), |ui| {
         rack(ui, state, actions);
         ui.add_space(6.0);
@@ -28,9 +31,10 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         {
             actions.push(Action::Dismiss(Work::Live));
         }
+        judge::news(ui, state, actions);
         texts::ui(ui, state);
     });
-    if before != (state.edit.rack.clone(), state.typed.prompts.clone(), state.sampling.clone()) {
+    if before != wish(state) {
         actions.push(Action::Changed);
     }
 }
@@ -101,6 +105,9 @@ fn empty_rack(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     });
 }
 
+/// Room for action, mute, solo, reset and close.
+const BUTTONS: f32 = 232.0;
+
 /// One feature. True if it is to go.
 fn row(ui: &mut Ui, slot: &mut Slot, title: &str, used: bool, place: Where, actions: &mut Vec<Action>) -> bool {
     let tokens = ui.tokens();
@@ -124,7 +131,7 @@ fn row(ui: &mut Ui, slot: &mut Slot, title: &str, used: bool, place: Where, acti
             });
         } else {
             ui.horizontal(|ui| {
-                let width = (ui.available_width() - 214.0).max(60.0);
+                let width = (ui.available_width() - BUTTONS).max(60.0);
                 name_ui(ui, slot, title, used, width, actions);
                 remove = buttons(ui, slot, Where::Constant);
             });
@@ -189,7 +196,8 @@ fn number(ui: &mut Ui, slot: &mut Slot) {
             .fixed_decimals(2),
     );
     let name = format!("Strength of feature {}, number", slot.feature);
-    field.widget_info(|| WidgetInfo::drag_value(true, f64::from(slot.strength)));
+    let info = WidgetInfo { label: Some(name.clone()), ..WidgetInfo::drag_value(true, f64::from(slot.strength)) };
+    field.widget_info(|| info.clone());
     let raw = slot.reference.map(|reference| {
         format!("\n{} along the unit decoder vector", format::number(f64::from(reference * slot.strength)))
     });
@@ -223,6 +231,9 @@ fn gate(ui: &mut Ui, slot: &mut Slot) {
     if field.changed() {
         slot.threshold = percent / 100.0;
     }
+    let name = format!("Gate of feature {}", slot.feature);
+    let info = WidgetInfo { label: Some(name), ..WidgetInfo::drag_value(true, f64::from(percent)) };
+    field.widget_info(|| info.clone());
     field.on_hover_text("The gate opens above this share of the feature's largest activation");
 }
 
@@ -241,9 +252,16 @@ fn prompts(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         let title = if count > 1 { format!("{count} prompts") } else { "Prompt".to_owned() };
         ui.label(RichText::new(title).strong().color(tokens.text_strong)).on_hover_text("One prompt on each line");
         sampling(ui, state);
+        let chat = state.opened.as_ref().is_some_and(|opened| opened.about.has_chat);
+        if chat {
+            ui.checkbox(&mut state.chat, RichText::new("chat").small())
+                .on_hover_text("Each prompt is a message, put into the model's chat template: the model answers it");
+        }
+        judge::ui(ui, state, actions);
         let hover = "Write the continuations again whenever something changes; the newest change wins (Alt+L)";
         ui.checkbox(&mut state.settings.live, RichText::new("live").small()).on_hover_text(hover);
-        if ui.button("Steer").on_hover_text("Write the continuations (Alt+Enter)").clicked() {
+        let hover = if count > 0 { "Write the continuations (Alt+Enter)" } else { "Type a prompt first" };
+        if keep::button(ui, count > 0, "Steer").hover(hover).clicked() {
             actions.push(Action::Steer);
         }
     });

@@ -68,6 +68,9 @@ const FOUND_COLUMNS: [Column; 7] = {
 /// Where the match stands while a search is on.
 pub const MATCH_AT: usize = 1;
 
+/// The usual order: the strongest features first.
+pub const USUAL: Option<(usize, bool)> = Some((MAX, true));
+
 /// What the table shows.
 #[derive(Clone, Copy, Debug)]
 pub struct FeatureRows<'a> {

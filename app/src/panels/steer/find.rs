@@ -8,11 +8,12 @@ use plumb_steer::report::{Candidate, CausalRow};
 
 use super::action::{Action, Work};
 use super::card::add_button;
+use super::judge;
 use super::state::{State, lines};
 use crate::theme::UiExt as _;
 use crate::widgets::badge::{Mark, Tone, paint_mark};
 use crate::widgets::table::{Column, Rows, SortKey, text_cell};
-use crate::widgets::{format, status};
+use crate::widgets::{format, keep, status};
 
 const COLUMNS: [Column; 9] = [
     Column { name: "Feature", meaning: "Its number and label", width: 120.0, number: false },
@@ -140,6 +141,7 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     texts(ui, state, actions);
     ui.add_space(4.0);
     controls(ui, state, actions);
+    judge::news(ui, state, actions);
     for (pending, reason, progress, work) in [
         (state.find.is_pending(), "Scoring features", state.find.progress(), Work::Find),
         (state.causal.is_pending(), "Steering along each candidate", state.causal.progress(), Work::Causal),
@@ -239,8 +241,9 @@ fn controls(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
             actions.push(Action::Find);
         }
         let found = state.find.value().is_some_and(|report| !report.candidates.is_empty());
+        judge::ui(ui, state, actions);
         let hover = "Steer the prompts of the Steer tab along each candidate alone: what changes the text is a cause";
-        if ui.add_enabled(found, egui::Button::new("Check by steering")).on_hover_text(hover).clicked() {
+        if keep::button(ui, found, "Check by steering").hover(hover).clicked() {
             actions.push(Action::Causal);
         }
     });

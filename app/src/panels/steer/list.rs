@@ -8,7 +8,7 @@ use super::state::{SearchBy, State};
 use super::strip::{Token, strip};
 use crate::theme::{Icon, UiExt as _};
 use crate::widgets::choice::choice;
-use crate::widgets::{format, status};
+use crate::widgets::{format, keep, status};
 
 /// Draw the side.
 pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
@@ -81,7 +81,7 @@ fn search(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
             }
         }
         let used = state.found.is_some() || !state.table.filter.is_empty();
-        if ui.add_enabled_ui(used, |ui| Icon::Close.button(ui, "Clear the search")).inner.clicked() {
+        if keep::keep(ui, used, "Clear the search", |ui| Icon::Close.button(ui, "Clear the search")).clicked() {
             actions.push(Action::ClearSearch);
         }
     });
@@ -91,19 +91,22 @@ fn filters(ui: &mut Ui, state: &mut State) {
     ui.horizontal(|ui| {
         let all = state.rows.len();
         let shown = state.table.order().len();
-        let count = if shown == all {
-            format::counted(all, "feature", "features")
+        let hidden = if state.settings.hide_dead { state.dead } else { 0 };
+        let count = if shown + hidden == all {
+            format::counted(shown, "feature", "features")
         } else {
-            format!("{} of {}", format::count(shown), format::count(all))
+            format!("{} of {}", format::count(shown), format::count(all - hidden))
         };
         ui.label(RichText::new(count).small().color(ui.tokens().text_weak));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if ui
-                .checkbox(&mut state.settings.hide_dead, RichText::new("Hide dead").small())
-                .on_hover_text("Leave features that never fire out of the table")
-                .changed()
-            {
-                state.touch();
+            if state.dead > 0 {
+                let mut show = !state.settings.hide_dead;
+                let text = format!("Show {} dead", format::count(state.dead));
+                let hover = "Dead features fired at no token of the corpus that the index was built on";
+                if ui.checkbox(&mut show, RichText::new(text).small()).on_hover_text(hover).changed() {
+                    state.settings.hide_dead = !show;
+                    state.touch();
+                }
             }
             lists(ui, state);
         });

@@ -14,16 +14,20 @@ mod act;
 mod action;
 mod arrive;
 mod ask;
+mod asked;
 mod card;
 mod commands;
 mod desk;
 mod features;
 mod find;
 mod head;
+mod judge;
 mod labels;
 mod list;
 mod open;
 mod pairs;
+#[cfg(test)]
+mod parity_tests;
 mod preset;
 mod quality;
 mod rack;
@@ -42,7 +46,7 @@ use egui::Ui;
 use plumb_core::Lane;
 use plumb_steer::browse::FileTextsJob;
 
-use self::act::{EXPORT, FIRST, IMPORT, INDEX, MEASURE, MODEL, SAE, SECOND};
+use self::act::{EXPORT, FIRST, IMPORT, INDEX, JUDGE, MEASURE, MODEL, QUESTIONS, SAE, SECOND};
 use self::action::Action;
 use self::labels::{ReadLabels, WriteLabels};
 use self::state::{Corpus, State, Tab, ViewSettings};
@@ -67,6 +71,7 @@ impl Default for SteerPanel {
         state.find_spec.filters.min_firings = 10;
         state.sweep_spec.random_controls = 3;
         "0.5 1 2 4".clone_into(&mut state.typed.strengths);
+        state.table.sort = features::USUAL;
         Self { state }
     }
 }
@@ -101,10 +106,10 @@ impl Panel for SteerPanel {
             commands::RACK | commands::LABEL => state.selected().is_some(),
             commands::RACK_BEST => state.find.value().is_some(),
             commands::CLEAR_RACK | commands::RESET => !state.edit.rack.slots.is_empty(),
+            commands::STEER => open && !state::lines(&state.typed.prompts).is_empty(),
             commands::SWEEP => open && !state.edit.rack.slots.is_empty(),
             commands::INDEX
             | commands::MEASURE
-            | commands::STEER
             | commands::FIND
             | commands::IMPORT
             | commands::EXPORT
@@ -241,6 +246,10 @@ impl Panel for SteerPanel {
         } else if purpose == SAE {
             state.sae = path.display().to_string();
             state.act(Action::Open, cx);
+        } else if purpose == JUDGE {
+            state.act(Action::Judge(plumb_steer::experiment::Judge::Bert(path.display().to_string())), cx);
+        } else if purpose == QUESTIONS {
+            state.questions = plumb_steer::experiment::Questions::File(path);
         } else if [INDEX, MEASURE, FIRST, SECOND].contains(&purpose) {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             state.corpus_for = match purpose {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use plumb_core::Lane;
 use plumb_steer::browse::{AutoLabelsJob, CardJob, OpenJob, OpenSpec, Opened};
+use plumb_steer::experiment::Questions;
 use plumb_steer::index::FeatureRow;
 use plumb_text::job::ModelSpec;
 
@@ -12,12 +13,16 @@ use super::labels::{ReadLabels, place};
 use super::state::State;
 use crate::shell::panel::PanelCx;
 
+/// Features that fire at fewer tokens than this are about something.
+const RARE: f64 = 0.03;
+
 impl State {
     /// Open what the fields name; what is on screen stays until it is open.
     pub fn open(&mut self, cx: &PanelCx<'_>) {
         let model =
             ModelSpec { model: self.model.trim().to_owned(), device: cx.settings.device, ..ModelSpec::default() };
-        let spec = OpenSpec { model, sae: self.sae.trim().to_owned(), point: None };
+        let judge = self.judge.clone();
+        let spec = OpenSpec { model, sae: self.sae.trim().to_owned(), point: None, judge };
         self.opening.clear();
         self.opening.request(cx.engine, Lane::Device, cx.settings.seed, OpenJob { spec, cache: cache(cx) });
     }
@@ -48,6 +53,8 @@ impl State {
             self.contrast.clear();
             self.revealed.clear();
             self.show_found(None);
+            self.chat = false;
+            self.questions = if self.is_world() { Questions::None } else { Questions::Own };
             self.edit = super::state::Edit::default();
             self.undo = egui::util::undoer::Undoer::default();
             self.list = None;
@@ -58,14 +65,30 @@ impl State {
             self.typed.prompts = examples.prompts.first().cloned().unwrap_or_default();
             self.typed.contrast = [examples.contrast.first.join("\n"), examples.contrast.second.join("\n")];
             self.typed.concept.clear();
-            // The busiest of the features that do not fire everywhere is something to look at.
-            let first = self.rows.iter().filter(|row| row.density < 0.1).max_by(|a, b| a.max.total_cmp(&b.max));
+            // The strongest of the features that do not fire everywhere is something to look at.
+            let rare = self.rows.iter().filter(|row| row.density < RARE);
+            let first = rare.max_by(|a, b| a.max.total_cmp(&b.max)).or(self.rows.first());
             self.table.selected = first.map(|row| row.feature);
             if let Some(feature) = self.table.selected {
                 self.table.select(feature);
             }
         }
         self.look(cx);
+    }
+
+    /// Another judge is there: what is flagged on the card and how rude the texts are is asked again.
+    pub(super) fn take_judge(&mut self, judged: &Arc<Opened>, cx: &PanelCx<'_>) {
+        let same =
+            |opened: &Arc<Opened>| opened.about.sae == judged.about.sae && opened.about.model == judged.about.model;
+        let Some(opened) = self.opened.as_ref().filter(|opened| same(opened)) else { return };
+        // An index or figures may have come while the judge was being opened.
+        let judged = Arc::new(opened.judged(judged.judge.clone(), Arc::clone(&judged.scorer)));
+        self.opened = Some(judged);
+        self.look(cx);
+        if self.live.value().is_some() || self.live.is_pending() {
+            self.live_key = None;
+            self.steer(cx);
+        }
     }
 
     pub(super) fn take_rows(&mut self, opened: &Opened) {
@@ -75,6 +98,7 @@ impl State {
                 .map(|feature| FeatureRow { feature, density: f64::NAN, mean: f32::NAN, max: f32::NAN })
                 .collect(),
         };
+        self.dead = self.rows.iter().filter(|row| row.max <= 0.0).count();
         for slot in &mut self.edit.rack.slots {
             slot.reference = self.rows.get(slot.feature).map(|row| row.max).filter(|max| *max > 0.0);
         }

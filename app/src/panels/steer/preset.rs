@@ -4,84 +4,34 @@ use plumb_core::Lane;
 use plumb_core::preset::{self, Header, Preset, PresetError};
 use plumb_steer::browse::ChosenTextsJob;
 use plumb_steer::experiment::{
-    Experiment, ExperimentJob, FIND, FindExperiment, GENERATE, GenerateExperiment, Pair, SAE_EVAL, SAE_INDEX,
-    SAE_TRAIN, SPLITTING, SWEEP, SplittingExperiment, SweepExperiment, TextChoice, TextSource,
+    Experiment, ExperimentJob, FIND, FindExperiment, GENERATE, GenerateExperiment, SAE_EVAL, SAE_INDEX, SAE_TRAIN,
+    SPLITTING, SWEEP, SplittingExperiment, SweepExperiment, TextChoice, TextSource,
 };
 use plumb_steer::intervene::{GateRule, Intervention};
-use plumb_text::job::ModelSpec;
 
 use super::act::cache;
 use super::action::Action;
 use super::rack::Rack;
-use super::state::{State, Tab, Waiting, Wanted, lines};
+use super::state::{State, Tab, Waiting, Wanted};
 use crate::shell::panel::PanelCx;
 use crate::shell::slots::settled;
 
 const PLACE: &str = "the preset";
 
-fn texts(texts: Vec<String>) -> TextChoice {
-    TextChoice { from: TextSource::Texts(texts), ..TextChoice::default() }
-}
-
-impl State {
-    fn pair(&self) -> Pair {
-        let model = ModelSpec { model: self.model.trim().to_owned(), ..ModelSpec::default() };
-        Pair { model, sae: self.sae.trim().to_owned(), ..Pair::default() }
-    }
-
-    /// The continuations on screen as an experiment: the first prompt, the rack, the sampling.
-    pub fn generate_preset(&self) -> Preset<GenerateExperiment> {
-        let spec = GenerateExperiment {
-            pair: self.pair(),
-            prompt: lines(&self.typed.prompts).into_iter().next().unwrap_or_default(),
-            intervention: self.edit.rack.intervention(),
-            sampling: self.sampling.clone(),
-            ..GenerateExperiment::default()
-        };
-        Preset::new(GENERATE, format!("Steer {}", self.model), spec)
-    }
-}
-
 /// The experiment in front as the text of a preset.
 pub fn text(state: &State) -> Option<String> {
     state.opened.as_ref()?;
-    let prompts = || texts(lines(&state.typed.prompts));
-    let contrast = state.contrast_texts();
+    let model = &state.model;
     let text = match state.settings.tab {
-        Tab::Find => {
-            let spec = FindExperiment {
-                pair: state.pair(),
-                first: texts(contrast.first),
-                second: texts(contrast.second),
-                find: state.find_spec.clone(),
-                prompts: prompts(),
-                ..FindExperiment::default()
-            };
-            preset::to_ron(&Preset::new(FIND, format!("Find features of {}", state.model), spec))
-        }
+        Tab::Find => preset::to_ron(&Preset::new(FIND, format!("Find features of {model}"), state.find_experiment())),
         Tab::Sweep => {
-            let mut sweep = state.sweep_spec.clone();
-            sweep.targets = state.edit.rack.intervention().targets.into_iter().filter(|target| !target.muted).collect();
-            let strengths = super::sweep::numbers(&state.typed.strengths);
-            if !strengths.is_empty() {
-                sweep.strengths = strengths;
-            }
-            let spec = SweepExperiment { pair: state.pair(), prompts: prompts(), sweep, ..SweepExperiment::default() };
-            preset::to_ron(&Preset::new(SWEEP, format!("Sweep strengths on {}", state.model), spec))
+            preset::to_ron(&Preset::new(SWEEP, format!("Sweep strengths on {model}"), state.sweep_experiment()))
         }
         Tab::Splitting => {
-            let spec = SplittingExperiment {
-                model: state.pair().model,
-                saes: state.opened.as_ref().map(|opened| opened.ladder.clone()).unwrap_or_default(),
-                first: texts(contrast.first),
-                second: texts(contrast.second),
-                concept: state.typed.concept.split_whitespace().map(str::to_owned).collect(),
-                prompts: prompts(),
-                ..SplittingExperiment::default()
-            };
-            preset::to_ron(&Preset::new(SPLITTING, format!("Compare widths for {}", state.model), spec))
+            let spec = state.splitting_experiment();
+            preset::to_ron(&Preset::new(SPLITTING, format!("Compare widths for {model}"), spec))
         }
-        _ => preset::to_ron(&state.generate_preset()),
+        _ => preset::to_ron(&Preset::new(GENERATE, format!("Steer {model}"), state.generate_experiment())),
     };
     text.ok()
 }
@@ -95,7 +45,7 @@ pub fn open(state: &mut State, text: &str, cx: &mut PanelCx<'_>) -> Result<(), S
 pub fn take(state: &mut State, text: &str, run: bool, cx: &mut PanelCx<'_>) -> Result<(), PresetError> {
     let header: Header = preset::from_ron(text, PLACE)?;
     let method = header.method.as_str();
-    let mut waiting = Waiting { what: Wanted::Steer, texts: [None, None, None], rack: None, run };
+    let mut waiting = Waiting { run, ..Waiting::default() };
     let given = |choice: TextChoice| (!choice.is_empty()).then_some(choice);
     let (model, sae) = if method == GENERATE.method {
         let spec = preset::parse::<GenerateExperiment>(text, PLACE, GENERATE)?.spec;
@@ -106,12 +56,14 @@ pub fn take(state: &mut State, text: &str, run: bool, cx: &mut PanelCx<'_>) -> R
         };
         waiting.texts[0] = Some(TextChoice { from, ..TextChoice::default() });
         waiting.rack = Some(Rack::from_intervention(&spec.intervention));
+        (waiting.chat, waiting.judge) = (spec.chat, spec.judge);
         state.sampling = spec.sampling;
         state.settings.tab = Tab::Steer;
         (spec.pair.model.model, spec.pair.sae)
     } else if method == FIND.method {
         let spec = preset::parse::<FindExperiment>(text, PLACE, FIND)?.spec;
         waiting.what = Wanted::Find;
+        (waiting.chat, waiting.judge) = (spec.prompts.chat, spec.judge);
         waiting.texts = [given(spec.prompts), given(spec.first), given(spec.second)];
         state.find_spec = spec.find;
         state.settings.tab = Tab::Find;
@@ -119,6 +71,7 @@ pub fn take(state: &mut State, text: &str, run: bool, cx: &mut PanelCx<'_>) -> R
     } else if method == SWEEP.method {
         let spec = preset::parse::<SweepExperiment>(text, PLACE, SWEEP)?.spec;
         waiting.what = Wanted::Sweep;
+        (waiting.chat, waiting.judge, waiting.questions) = (spec.prompts.chat, spec.judge, Some(spec.questions));
         waiting.texts[0] = given(spec.prompts);
         let intervention = Intervention {
             targets: spec.sweep.targets.clone(),
@@ -135,13 +88,15 @@ pub fn take(state: &mut State, text: &str, run: bool, cx: &mut PanelCx<'_>) -> R
     } else if method == SPLITTING.method {
         let spec = preset::parse::<SplittingExperiment>(text, PLACE, SPLITTING)?.spec;
         waiting.what = Wanted::Split;
+        (waiting.chat, waiting.judge) = (spec.prompts.chat, spec.judge);
         waiting.texts = [given(spec.prompts), given(spec.first), given(spec.second)];
-        state.typed.concept = spec.concept.join(" ");
+        waiting.concept = Some(spec.concept.join(" "));
         state.settings.tab = Tab::Splitting;
         (spec.model.model, spec.saes.first().cloned().unwrap_or_default())
     } else {
         return whole(state, text, method, cx);
     };
+    state.judge = waiting.judge.clone();
     state.preset = Some(waiting);
     (state.model, state.sae) = (model, sae);
     state.act(Action::Open, cx);
@@ -176,7 +131,16 @@ impl State {
                 slot.reference = slot.reference.or(known);
             }
         }
-        let choices: Vec<TextChoice> = waiting.texts.iter().flatten().cloned().collect();
+        self.chat = waiting.chat;
+        if let Some(questions) = &waiting.questions {
+            self.questions = questions.clone();
+        }
+        if let Some(concept) = &waiting.concept {
+            self.typed.concept.clone_from(concept);
+        }
+        // The texts are wanted as they are typed: the template is put around them when they are used.
+        let plain = |choice: &TextChoice| TextChoice { chat: false, ..choice.clone() };
+        let choices: Vec<TextChoice> = waiting.texts.iter().flatten().map(plain).collect();
         self.preset_texts.request(cx.engine, Lane::Store, cx.settings.seed, ChosenTextsJob { opened, choices });
     }
 

@@ -6,7 +6,7 @@ use plumb_core::preset::Preset;
 use plumb_core::run_folder::{RunError, RunFolder};
 use plumb_core::{Ctl, Error, Job, Lane};
 use plumb_steer::browse::LiveReport;
-use plumb_steer::experiment::{FindFound, GenerateExperiment};
+use plumb_steer::experiment::{FindFound, GENERATE, GenerateExperiment};
 use plumb_steer::report::{SplittingReport, SweepReport};
 
 use super::preset;
@@ -81,7 +81,7 @@ impl State {
         };
         let job = WriteRun {
             base: cx.runs_dir.to_owned(),
-            spec: self.generate_preset(),
+            spec: Preset::new(GENERATE, format!("Steer {}", self.model), self.generate_experiment()),
             texts: texts_csv(&report),
             report,
             table: self.table_csv(),
@@ -125,6 +125,9 @@ impl State {
     pub fn take_answers(&mut self) {
         let Some(answers) = self.reopened.take() else { return };
         if let Some(live) = answers.live {
+            // The preset holds the first prompt only.
+            let prompts: Vec<String> = live.rows.iter().map(|row| row.prompt.replace('\n', " ")).collect();
+            self.typed.prompts = prompts.join("\n");
             self.live.set(live);
         }
         if let Some(found) = answers.found {

@@ -8,7 +8,7 @@ use super::state::State;
 use crate::theme::UiExt as _;
 use crate::widgets::chart::{Axis, Chart, Draw, LegendPlace, Series};
 use crate::widgets::chart_ui::chart_ui;
-use crate::widgets::{format, status};
+use crate::widgets::{format, keep, status};
 
 /// Coverage and effect over width.
 pub fn chart(report: &SplittingReport) -> Chart {
@@ -52,7 +52,7 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
             field.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Words of the concept"));
         }
         let hover = "Compare the autoencoders of this model's ladder, with the texts of Find and the prompts of Steer";
-        if ui.add_enabled(ladder.len() > 1, egui::Button::new("Compare widths")).on_hover_text(hover).clicked() {
+        if keep::button(ui, ladder.len() > 1, "Compare widths").hover(hover).clicked() {
             actions.push(Action::Split);
         }
     });

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use egui::util::undoer::Undoer;
 use plumb_core::Slot as Ask;
 use plumb_steer::browse::{CardView, ContrastTexts, Found, LiveReport, Opened, Reading};
-use plumb_steer::experiment::TextChoice;
+use plumb_steer::experiment::{Judge, Questions, TextChoice};
 use plumb_steer::find::ScoreKind;
 use plumb_steer::index::FeatureRow;
 use plumb_steer::quality::Quality;
@@ -79,7 +79,7 @@ impl Default for ViewSettings {
         Self {
             tab: Tab::Feature,
             search_by: SearchBy::Label,
-            hide_dead: false,
+            hide_dead: true,
             table: true,
             live: true,
             blur: true,
@@ -110,6 +110,9 @@ pub struct Typed {
     /// Strengths of a sweep.
     pub strengths: String,
 }
+
+/// What baselines depend on: prompts, whether they are messages, sampling.
+pub type LiveKey = (Vec<String>, bool, Sampling);
 
 /// The lines of a field that hold something.
 pub fn lines(text: &str) -> Vec<String> {
@@ -153,6 +156,14 @@ pub struct State {
     pub find_spec: FindSpec,
     /// How strengths are swept.
     pub sweep_spec: SweepSpec,
+    /// Questions that a sweep asks.
+    pub questions: Questions,
+    /// Who is to judge toxicity.
+    pub judge: Judge,
+    /// The field for another classifier.
+    pub judge_field: String,
+    /// Prompts are messages for the model's chat template.
+    pub chat: bool,
     /// Texts that were revealed, by where they stand.
     pub revealed: BTreeSet<String>,
     /// Scores by contrast, by feature.
@@ -162,6 +173,8 @@ pub struct State {
     pub opened: Option<Arc<Opened>>,
     /// Rows of the table.
     pub rows: Vec<FeatureRow>,
+    /// How many of them never fire.
+    pub dead: usize,
     /// Labels found by tokens.
     pub auto: Vec<String>,
     /// Changes with whatever changes the table's order.
@@ -173,6 +186,8 @@ pub struct State {
     pub opening: Ask<Arc<Opened>>,
     /// Fetching a model.
     pub fetching: Ask<PathBuf>,
+    /// Opening a judge.
+    pub judging: Ask<Arc<Opened>>,
     /// Building the index.
     pub indexing: Ask<Arc<Opened>>,
     /// Measuring.
@@ -187,8 +202,8 @@ pub struct State {
     pub token: Ask<Found>,
     /// Continuations.
     pub live: Ask<LiveReport, LiveReport>,
-    /// What the newest continuations were asked with: prompts and sampling.
-    pub live_key: Option<(Vec<String>, Sampling)>,
+    /// What the newest continuations were asked with.
+    pub live_key: Option<LiveKey>,
     /// Features by contrast.
     pub find: Ask<FindReport, FindReport>,
     /// Each candidate alone.
@@ -228,7 +243,7 @@ pub struct State {
 }
 
 /// A preset that waits for its pair, then for its texts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Waiting {
     /// What it is.
     pub what: Wanted,
@@ -236,14 +251,23 @@ pub struct Waiting {
     pub texts: [Option<TextChoice>; 3],
     /// The rack it asks for.
     pub rack: Option<Rack>,
+    /// Whether its prompts are messages.
+    pub chat: bool,
+    /// Who judges.
+    pub judge: Judge,
+    /// The questions of a sweep.
+    pub questions: Option<Questions>,
+    /// The words of a concept.
+    pub concept: Option<String>,
     /// Whether to run it once all is there; a reopened run has its answers already.
     pub run: bool,
 }
 
 /// What a preset asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wanted {
     /// Continuations.
+    #[default]
     Steer,
     /// Features by contrast.
     Find,
@@ -268,6 +292,11 @@ pub enum Corpus {
 }
 
 impl State {
+    /// Whether the made-up world with known answers is open.
+    pub fn is_world(&self) -> bool {
+        self.opened.as_ref().is_some_and(|opened| opened.about.model == super::pairs::TINY.model)
+    }
+
     /// The selected feature.
     pub fn selected(&self) -> Option<usize> {
         self.rows.get(self.table.selected?).map(|row| row.feature)

@@ -1,16 +1,18 @@
 //! Sweep: what every strength does and costs, tier by tier, with controls that should do nothing.
 
 use egui::{DragValue, Id, RichText, Role, Ui, WidgetInfo};
+use plumb_steer::experiment::Questions;
 use plumb_steer::intervene::Tier;
 use plumb_steer::report::{Series as Group, SweepPoint, SweepReport};
 
 use super::action::{Action, Work};
+use super::judge;
 use super::state::State;
 use crate::theme::UiExt as _;
 use crate::widgets::chart::{Axis, Band, Chart, Draw, LegendPlace, Level, Series};
 use crate::widgets::chart_ui::chart_ui;
 use crate::widgets::table::{Column, Rows, SortKey, text_cell};
-use crate::widgets::{format, status};
+use crate::widgets::{format, keep, status};
 
 /// The tiers a sweep can have.
 pub const TIERS: [(Tier, &str); 3] = [
@@ -75,7 +77,7 @@ pub fn chart(report: &SweepReport) -> (Chart, Vec<Vec<usize>>) {
     (chart, numbers)
 }
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 10] = [
     Column { name: "Series", meaning: "Tier, or control", width: 120.0, number: false },
     Column { name: "Strength", meaning: "What the rack's strengths are multiplied with", width: 70.0, number: true },
     Column {
@@ -86,7 +88,19 @@ const COLUMNS: [Column; 8] = [
     },
     Column { name: "Reduction", meaning: "1 − toxic rate / that without steering", width: 78.0, number: true },
     Column { name: "Perplexity", meaning: "Under the unsteered model", width: 76.0, number: true },
+    Column {
+        name: "Questions",
+        meaning: "Share of multiple-choice questions answered right: what the model still knows",
+        width: 78.0,
+        number: true,
+    },
     Column { name: "KL", meaning: "Mean divergence per written token, in nats", width: 60.0, number: true },
+    Column {
+        name: "Neutral KL",
+        meaning: "Mean divergence per token of neutral texts, in nats: what steering does where nothing is rude",
+        width: 78.0,
+        number: true,
+    },
     Column { name: "Steered", meaning: "Share of positions where the stream was moved", width: 70.0, number: true },
     Column { name: "Repeats", meaning: "Share of repeated 4-grams", width: 66.0, number: true },
 ];
@@ -101,9 +115,11 @@ impl Points<'_> {
             2 => Some(point.toxicity.rate),
             3 => point.reduction,
             4 => point.perplexity,
-            5 => Some(point.kl),
-            6 => Some(point.steered_share),
-            7 => point.repetition,
+            5 => point.accuracy.map(|questions| questions.accuracy),
+            6 => Some(point.kl),
+            7 => point.neutral_kl,
+            8 => Some(point.steered_share),
+            9 => point.repetition,
             _ => None,
         }
     }
@@ -129,7 +145,7 @@ impl Rows for Points<'_> {
         let point = &self.0[row];
         match (column, self.value(row, column)) {
             (0, _) => format!("{}{}", point.series, if point.on_front { ", best trade" } else { "" }),
-            (2 | 3 | 6 | 7, Some(share)) => format::percent(share),
+            (2 | 3 | 5 | 8 | 9, Some(share)) => format::percent(share),
             (_, value) => value.map_or_else(String::new, format::short),
         }
     }
@@ -151,6 +167,7 @@ impl Rows for Points<'_> {
 /// Draw the region.
 pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     controls(ui, state, actions);
+    judge::news(ui, state, actions);
     if state.sweep.is_pending() && status::busy(ui, "Sweeping strengths", state.sweep.progress().as_ref()) {
         actions.push(Action::Stop(Work::Sweep));
     }
@@ -186,14 +203,16 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     ui.horizontal(|ui| {
         let baseline = &report.baseline;
         let perplexity = baseline.perplexity.map_or_else(|| "–".to_owned(), format::number);
+        let right = baseline.accuracy.map_or_else(String::new, |questions| {
+            format!(", {} of {} questions right", format::percent(questions.accuracy), questions.count)
+        });
         let text = format!(
-            "Unsteered: toxic rate {}, perplexity {perplexity}. Click a point, or choose a row, to load it.",
+            "Unsteered: toxic rate {}, perplexity {perplexity}{right}. Click a point, or choose a row, to load it.",
             format::percent(baseline.toxicity.rate)
         );
         let chosen = state.sweep_table.selected.filter(|row| *row < report.points.len());
-        let button = egui::Button::new(RichText::new("Load into the rack").small());
         let hover = "Take over tier and strength of the chosen row";
-        if ui.add_enabled(chosen.is_some(), button).on_hover_text(hover).clicked() {
+        if keep::button(ui, chosen.is_some(), "Load into the rack").hover(hover).clicked() {
             actions.extend(chosen.map(Action::LoadPoint));
         }
         ui.add(egui::Label::new(RichText::new(text).small().color(ui.tokens().text_weak)).truncate());
@@ -205,6 +224,7 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
 fn controls(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     ui.horizontal_wrapped(|ui| {
         let weak = ui.tokens().text_weak;
+        let world = state.is_world();
         let small = |ui: &mut Ui, text: &str| {
             ui.label(RichText::new(text).small().color(weak));
         };
@@ -228,10 +248,40 @@ fn controls(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         small(ui, "random controls");
         ui.add(DragValue::new(&mut spec.random_controls).range(0..=20))
             .on_hover_text("Random directions as long as the features' own: what they do is chance");
+        questions(ui, world, &mut state.questions, actions);
+        judge::ui(ui, state, actions);
         if ui.button("Sweep").on_hover_text("Steer at every strength in every tier").clicked() {
             actions.push(Action::Sweep);
         }
     });
+}
+
+/// Which questions the sweep asks.
+fn questions(ui: &mut Ui, world: bool, asked: &mut Questions, actions: &mut Vec<Action>) {
+    let file = |path: &std::path::Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = match &*asked {
+        Questions::None => "none".to_owned(),
+        Questions::Own => "60 of Plumb's".to_owned(),
+        Questions::File(path) => file(path).unwrap_or_else(|| "a file".to_owned()),
+    };
+    let menu = ui.menu_button(RichText::new(format!("questions: {name}")).small(), |ui| {
+        let hover = "Multiple-choice questions at every setting: what the model still knows while it is steered";
+        if ui.radio(*asked == Questions::None, "None").clicked() {
+            *asked = Questions::None;
+            ui.close();
+        }
+        let own = ui.add_enabled(!world, egui::RadioButton::new(*asked == Questions::Own, "60 of Plumb's own"));
+        let reason = "They are in English, and the tiny world speaks its own small language";
+        if own.on_hover_text(hover).on_disabled_hover_text(reason).clicked() {
+            *asked = Questions::Own;
+            ui.close();
+        }
+        if ui.button("From a file…").on_hover_text("JSONL in one of the usual forms").clicked() {
+            actions.push(Action::QuestionsDialog);
+            ui.close();
+        }
+    });
+    menu.response.on_hover_text("Multiple-choice questions at every setting: what the model still knows");
 }
 
 /// Numbers in a field, separated by anything that is no part of a number.

@@ -5,6 +5,8 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use plumb_core::Engine;
 
+use plumb_steer::experiment::{Judge, Questions};
+
 use super::action::Action;
 use super::state::{SearchBy, Tab};
 use super::{SteerPanel, commands};
@@ -166,6 +168,7 @@ fn steering_from_the_keyboard_alone() {
 fn searches_by_label_token_and_text() {
     let mut harness = desk([1400.0, 900.0], "embedded:tiny/128");
     let shown = |harness: &Harness<'_, Desk>| harness.state().panel.state.table.order().len();
+    command(&mut harness, commands::DEAD);
     let all = shown(&harness);
     assert_eq!(all, 128);
     let label = harness.state().panel.state.auto.iter().find(|label| !label.is_empty()).cloned().unwrap();
@@ -256,4 +259,90 @@ fn rude_texts_are_hidden_until_revealed() {
     assert!(hidden(&revealed) < hidden(&texts) || revealed.len() > texts.len(), "one of them is shown");
     command(&mut harness, commands::BLUR);
     assert_eq!(hidden(&said(&harness, "Text")), 0);
+}
+
+#[test]
+fn dead_features_are_out_of_the_way_until_wanted() {
+    let mut harness = desk([1400.0, 900.0], "embedded:tiny/512");
+    let state = &harness.state().panel.state;
+    let dead = state.rows.iter().filter(|row| row.max <= 0.0).count();
+    assert!(dead > 0 && state.table.order().len() == 512 - dead, "{dead} dead");
+    let largest: Vec<f32> = state.table.order().iter().map(|row| state.rows[*row].max).collect();
+    assert!(largest.is_sorted_by(|a, b| a >= b) && largest[0] > 0.0, "the strongest come first");
+    let first = state.selected().and_then(|feature| state.row(feature)).unwrap();
+    assert!(first.max > 0.0 && first.density < 0.03, "something with examples is selected: {first:?}");
+    harness.get_by_label(&format!("Show {dead} dead")).click();
+    settle(&mut harness);
+    assert_eq!(harness.state().panel.state.table.order().len(), 512);
+}
+
+/// A pair that is not the tiny world: a GPT-2 of two blocks without a tokenizer, and an autoencoder of random numbers.
+fn stranger<'a>(folder: &std::path::Path) -> Harness<'a, Desk> {
+    use plumb_nn::checkpoint::{TensorData, write_safetensors};
+    let config = r#"{"architecture": "standard", "d_in": 24, "d_sae": 40, "hook_name": "blocks.0.hook_resid_post",
+        "prepend_bos": false}"#;
+    std::fs::write(folder.join("cfg.json"), config).unwrap();
+    let numbers = |count: usize| TensorData::F32((0..count).map(|i| ((i * 37 % 101) as f32 - 50.0) / 100.0).collect());
+    let tensors = [
+        ("W_enc".to_owned(), vec![24, 40], numbers(960)),
+        ("b_enc".to_owned(), vec![40], numbers(40)),
+        ("W_dec".to_owned(), vec![40, 24], numbers(960)),
+        ("b_dec".to_owned(), vec![24], numbers(24)),
+    ];
+    write_safetensors(&folder.join("sae_weights.safetensors"), &tensors, &std::collections::BTreeMap::new()).unwrap();
+    let mut harness = desk([1400.0, 900.0], "embedded:tiny/64");
+    let model = format!("{FIXTURES}/gpt2");
+    act(&mut harness, Action::OpenPair(model, folder.display().to_string()));
+    assert!(harness.state().panel.state.opening.error().is_none(), "{:?}", harness.state().panel.state.opening.error());
+    harness
+}
+
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../engine/text/tests/fixtures");
+
+#[test]
+fn another_judge_is_chosen_and_a_missing_one_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = stranger(folder.path());
+    command(&mut harness, commands::TAB_STEER);
+    let judged = |harness: &Harness<'_, Desk>| harness.state().panel.state.opened.as_ref().unwrap().judge.clone();
+    harness.get_by_label("judge: classifier").click();
+    settle(&mut harness);
+    harness.get_by_label("Word list").click();
+    settle(&mut harness);
+    assert_eq!(judged(&harness), Judge::Lexicon);
+    assert!(harness.query_by_label("judge: word list").is_some());
+    act(&mut harness, Action::Judge(Judge::Bert(format!("{FIXTURES}/bert"))));
+    assert!(harness.query_by_label("judge: bert").is_some(), "{:?}", harness.state().panel.state.judging.error());
+    act(&mut harness, Action::Judge(Judge::Bert("/no/such/classifier".to_owned())));
+    assert!(harness.query_all_by_label_contains("The judge could not be opened").next().is_some());
+    assert!(matches!(judged(&harness), Judge::Bert(path) if path.ends_with("bert")), "the one before stays");
+    // What judges is asked for by the presets too.
+    for tab in [Tab::Steer, Tab::Find, Tab::Sweep] {
+        harness.state_mut().panel.state.settings.tab = tab;
+        let text = super::preset::text(&harness.state().panel.state).unwrap();
+        assert!(text.contains("judge: bert("), "{tab:?}: {text}");
+    }
+}
+
+#[test]
+fn a_sweep_asks_questions_from_a_file() {
+    let mut harness = desk([1400.0, 900.0], "embedded:tiny/128");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("questions.jsonl");
+    let words = harness.state().panel.state.typed.prompts.clone();
+    let line =
+        |answer: usize| format!("{{\"question\": {words:?}, \"choices\": [\".\", \",\"], \"answer\": {answer}}}\n");
+    std::fs::write(&file, line(0) + &line(1)).unwrap();
+    let feature = harness.state().panel.state.selected().unwrap();
+    act(&mut harness, Action::Rack(feature));
+    let state = &mut harness.state_mut().panel.state;
+    state.typed.strengths = "1".to_owned();
+    (state.sweep_spec.continuations, state.sweep_spec.random_controls) = (1, 1);
+    state.questions = Questions::File(file);
+    command(&mut harness, commands::SWEEP);
+    let report = harness.state().panel.state.sweep.value().cloned().unwrap_or_default();
+    let accuracy = report.baseline.accuracy.unwrap();
+    assert_eq!((accuracy.count, accuracy.accuracy), (2, 0.5), "of two opposite answers one is right");
+    assert!(report.points.iter().all(|point| point.accuracy.is_some()));
+    assert!(harness.query_all_by_label_contains("50.0 % of 2 questions right").next().is_some());
 }

@@ -155,8 +155,12 @@ fn side(
         let words = if text.done { "The model ended the text at once." } else { "…" };
         ui.label(RichText::new(words).color(tokens.text_weak));
     }
-    if hidden && ui.add(egui::Button::new(RichText::new(format!("Reveal {}", name.to_lowercase())).small())).clicked() {
-        state.revealed.insert(key);
+    if hidden {
+        let text = RichText::new(format!("Reveal {}", name.to_lowercase())).small();
+        // In a row of its own, because buttons in columns are as wide as the column.
+        if ui.horizontal(|ui| ui.add(egui::Button::new(text)).clicked()).inner {
+            state.revealed.insert(key);
+        }
     }
     if steered && !row.kl.is_empty() {
         kl_strip(ui, &row.kl, largest, &text.pieces, hidden);

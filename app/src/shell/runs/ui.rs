@@ -6,7 +6,7 @@ use plumb_core::run_folder::{RunState, RunSummary};
 use super::{Comparison, RunsPage, folder_name};
 use crate::shell::workbench::Shared;
 use crate::theme::{Icon, TITLE, UiExt as _};
-use crate::widgets::{format, scroll, status};
+use crate::widgets::{format, keep, scroll, status};
 
 impl RunsPage {
     /// Draw the tab.
@@ -62,7 +62,8 @@ impl RunsPage {
             ui.add(field).widget_info(|| WidgetInfo::labeled(egui::Role::SearchInput, true, "Filter runs"));
             let ready = self.picked.len() == 2;
             let button = egui::Button::image_and_text(Icon::Compare.small(ui), "Compare");
-            if ui.add_enabled(ready, button).on_disabled_hover_text("Tick two runs to compare them.").clicked() {
+            let compare = keep::keep(ui, ready, "Compare", |ui| ui.add(button));
+            if compare.hover("Two runs side by side: tick them first").clicked() {
                 self.ask_comparison(shared);
             }
             if !self.picked.is_empty() && ui.button("Untick all").clicked() {

@@ -7,7 +7,7 @@ use super::run_command::OPEN_FILE;
 use super::{Popover, Workbench};
 use crate::shell::dialogs::{Ask, DialogPurpose};
 use crate::theme::UiExt as _;
-use crate::widgets::status;
+use crate::widgets::{keep, status};
 
 /// A question that the desktop's dialog could not ask.
 pub(super) struct Question {
@@ -34,10 +34,10 @@ impl Workbench {
             }
             go = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
             let ready = !self.path_field.trim().is_empty();
-            go |= ui.add_enabled(ready, egui::Button::new("Open")).clicked();
+            go |= keep::button(ui, ready, "Open").clicked();
             let waiting = self.contents.shared.dialogs.is_open();
-            let browse = ui.add_enabled(!waiting, egui::Button::new("Browse…"));
-            if browse.on_hover_text("Choose with the desktop's file dialog.").clicked() {
+            let browse = keep::button(ui, !waiting, "Browse…");
+            if browse.hover("Choose with the desktop's file dialog.").clicked() {
                 self.contents.shared.dialogs.open(OPEN_FILE);
             }
         });
@@ -107,7 +107,7 @@ impl Workbench {
                 (true, false) => "Save",
                 (false, _) => "Open",
             };
-            go |= ui.add_enabled(ready, egui::Button::new(word)).clicked();
+            go |= keep::button(ui, ready, word).clicked();
         });
         let what = if question.purpose.folder { "folder" } else { "file" };
         let hint = match (saving, there) {

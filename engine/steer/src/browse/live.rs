@@ -67,6 +67,8 @@ pub struct LiveJob {
     pub opened: Arc<Opened>,
     /// The prompts.
     pub prompts: Vec<String>,
+    /// Whether the prompts are messages for the model's chat template.
+    pub chat: bool,
     /// What is done to the stream.
     pub intervention: Intervention,
     /// How tokens are chosen.
@@ -95,7 +97,7 @@ impl LiveJob {
         let mut report = LiveReport::default();
         let mut prompts = Vec::new();
         for (i, prompt) in self.prompts.iter().enumerate() {
-            let tokens = self.opened.tokens(prompt)?;
+            let tokens = if self.chat { self.opened.chat_tokens(prompt)? } else { self.opened.tokens(prompt)? };
             if tokens.is_empty() {
                 return Err(crate::SteerError::Spec(format!("prompt {} is empty: type one", i + 1)));
             }

@@ -4,6 +4,7 @@
 //! the measured quality, who judges toxicity. The jobs here take texts as people type them.
 
 mod card;
+mod judge;
 mod live;
 mod open;
 mod search;
@@ -11,6 +12,7 @@ mod texts;
 mod words;
 
 pub use card::{AutoLabelsJob, CardJob, CardView, Strip};
+pub use judge::JudgeJob;
 pub use live::{LiveJob, LiveReport, LiveRow, Side};
 pub use open::{About, Examples, OpenJob, OpenSpec, Opened};
 pub use search::{Firing, Found, Reading, TextSearchJob, TokenSearchJob};

@@ -8,13 +8,15 @@ use plumb_text::Sampling;
 use plumb_text::job::ModelSpec;
 
 use super::*;
+use crate::experiment::Judge;
 use crate::intervene::{Intervention, Target, Unit};
 use crate::metrics::TOXIC;
 use crate::spec::FindSpec;
 use crate::world;
 
 fn spec(model: &str, sae: &str) -> OpenSpec {
-    OpenSpec { model: ModelSpec { model: model.to_owned(), ..ModelSpec::default() }, sae: sae.to_owned(), point: None }
+    let model = ModelSpec { model: model.to_owned(), ..ModelSpec::default() };
+    OpenSpec { model, sae: sae.to_owned(), point: None, judge: Judge::default() }
 }
 
 fn opened() -> Arc<Opened> {
@@ -99,7 +101,7 @@ fn steered() -> (LiveJob, LiveReport) {
     let intervention = Intervention { targets: targets.collect(), ..Intervention::default() };
     let prompts: Vec<String> = world::sets::challenging(12, 3).iter().map(|tokens| world::text_of(tokens)).collect();
     let sampling = Sampling { temperature: 0.7, max_tokens: 16, seed: 1, ..Sampling::default() };
-    let job = LiveJob { opened: Arc::clone(&opened), prompts, intervention, sampling, known: None };
+    let job = LiveJob { opened: Arc::clone(&opened), prompts, intervention, sampling, chat: false, known: None };
     let rows = job.clone().run(&Ctl::new(0)).unwrap();
     (job, rows)
 }

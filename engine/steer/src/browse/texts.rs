@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::Opened;
 use super::open::load_sae;
 use crate::corpus::{CorpusSpec, Format};
-use crate::experiment::{TextChoice, concept};
+use crate::experiment::{Questions, TextChoice, concept};
 use crate::index::{FeatureIndex, IndexTable};
 use crate::job::{CausalJob, FindJob, SplittingJob, SweepJob};
 use crate::quality::Quality;
 use crate::report::{CausalReport, FindReport, SplittingReport, SweepReport};
 use crate::sae_job::{IndexJob, QualityJob};
 use crate::spec::{CausalSpec, FindSpec, SplittingSpec, SweepSpec};
-use crate::{Result, SteerError};
+use crate::{Result, SteerError, own};
 
 /// Texts of two kinds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,11 @@ fn all(opened: &Opened, texts: &[String], ctl: &Ctl) -> Result<Vec<Vec<u32>>> {
         tokens.push(opened.tokens(text)?);
     }
     Ok(tokens)
+}
+
+/// Prompts as tokens, as they are or as messages.
+fn begun(opened: &Opened, prompts: &[String], chat: bool, ctl: &Ctl) -> Result<Vec<Vec<u32>>> {
+    if chat { prompts.iter().map(|prompt| opened.chat_tokens(prompt)).collect() } else { all(opened, prompts, ctl) }
 }
 
 /// [`FindJob`] on texts.
@@ -83,6 +88,8 @@ pub struct CausalTextsJob {
     pub candidates: Vec<(usize, f32)>,
     /// The prompts.
     pub prompts: Vec<String>,
+    /// Whether the prompts are messages for the model's chat template.
+    pub chat: bool,
     /// Neutral texts for the output score; may be empty.
     pub neutral: Vec<String>,
     /// What is asked.
@@ -99,7 +106,7 @@ impl Job for CausalTextsJob {
 
     fn run(self, ctl: &Ctl) -> Result<CausalReport, Error> {
         let opened = &self.opened;
-        let prompts = all(opened, &self.prompts, ctl)?;
+        let prompts = begun(opened, &self.prompts, self.chat, ctl)?;
         let neutral = all(opened, &self.neutral, ctl)?;
         // Without a tokenizer there is no list of rude tokens, and no output score.
         let lexicon = concept(&[], opened.subject.model(), &opened.about.model).unwrap_or_default();
@@ -123,6 +130,12 @@ pub struct SweepTextsJob {
     pub opened: Arc<Opened>,
     /// The prompts.
     pub prompts: Vec<String>,
+    /// Whether the prompts are messages for the model's chat template.
+    pub chat: bool,
+    /// Neutral texts, to measure side effects on; may be empty.
+    pub neutral: Vec<String>,
+    /// Questions, to measure what the model still knows.
+    pub questions: Questions,
     /// What is asked.
     pub spec: SweepSpec,
 }
@@ -136,13 +149,14 @@ impl Job for SweepTextsJob {
     }
 
     fn run(self, ctl: &Ctl) -> Result<SweepReport, Error> {
-        let prompts = all(&self.opened, &self.prompts, ctl)?;
+        let opened = &self.opened;
+        let prompts = begun(opened, &self.prompts, self.chat, ctl)?;
         SweepJob {
-            subject: Arc::clone(&self.opened.subject),
+            subject: Arc::clone(&opened.subject),
             prompts,
-            neutral: Vec::new(),
-            questions: Vec::new(),
-            scorer: Arc::clone(&self.opened.scorer),
+            neutral: all(opened, &self.neutral, ctl)?,
+            questions: self.questions.open(&opened.subject)?,
+            scorer: Arc::clone(&opened.scorer),
             spec: self.spec,
         }
         .run(ctl)
@@ -160,6 +174,8 @@ pub struct SplitTextsJob {
     pub concept: Vec<String>,
     /// The prompts.
     pub prompts: Vec<String>,
+    /// Whether the prompts are messages for the model's chat template.
+    pub chat: bool,
     /// What is asked.
     pub spec: SplittingSpec,
     /// Where fetched files are kept.
@@ -177,7 +193,7 @@ impl Job for SplitTextsJob {
     fn run(self, ctl: &Ctl) -> Result<SplittingReport, Error> {
         let opened = &self.opened;
         let [first, second] = self.texts.tokens(opened, ctl)?;
-        let prompts = all(opened, &self.prompts, ctl)?;
+        let prompts = begun(opened, &self.prompts, self.chat, ctl)?;
         let model = opened.subject.model();
         let concept = concept(&self.concept, model, &opened.about.model)?;
         let mut saes = Vec::new();
@@ -213,9 +229,6 @@ pub struct IndexTextsJob {
     pub corpus: String,
 }
 
-/// Tokens before and after the firing one in an example.
-pub(super) const CONTEXT: usize = 10;
-
 impl Job for IndexTextsJob {
     type Output = Arc<Opened>;
     type Partial = ();
@@ -235,7 +248,7 @@ impl Job for IndexTextsJob {
             model: about.model.clone(),
             sae: about.sae.clone(),
             corpus: self.corpus,
-            context: CONTEXT,
+            context: own::CONTEXT,
             ..IndexTable::default()
         };
         let folder = self.opened.own_folder.clone();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use candle_core::Device;
 use plumb_core::Ctl;
 use plumb_core::random::Random;
 use plumb_core::source::Cache;
@@ -18,7 +19,7 @@ use crate::intervene::{Action, Target, Unit};
 use crate::job::Subject;
 use crate::judge::BertJudge;
 use crate::metrics::{Scorer, TokenLexicon};
-use crate::{Result, SteerError, source, world};
+use crate::{Result, SteerError, own, source, world};
 
 impl Pair {
     /// Opens both, fetched if need be.
@@ -26,10 +27,21 @@ impl Pair {
         Subject::open(&self.model, &self.sae, self.hook, cache, ctl)
     }
 
-    /// The feature index, where there is one.
-    pub fn index(&self, cache: &Cache, ctl: &Ctl) -> Result<Option<FeatureIndex>> {
+    /// The feature index, where there is one: the one named, else what the window built for this pair, else the one that
+    /// lies beside the autoencoder. The made-up world builds its own.
+    pub fn index(&self, subject: &Arc<Subject>, cache: &Cache, ctl: &Ctl) -> Result<Option<FeatureIndex>> {
         if let Some(folder) = &self.index {
             return Ok(Some(FeatureIndex::open(folder)?));
+        }
+        let (model, features) = (self.model.model.as_str(), subject.attached().sae.config.d_sae);
+        let own = own::folder(cache, model, &self.sae);
+        if model == embedded::TINY && world::embedded(&self.sae, &Device::Cpu)?.is_some() {
+            return Ok(Some(own::index_of_the_world(subject, [model, &self.sae], own, ctl)?));
+        }
+        if let Ok(index) = FeatureIndex::open(&own)
+            && index.table().features == features
+        {
+            return Ok(Some(index));
         }
         if self.sae.starts_with("embedded:") {
             return Ok(None);
@@ -41,12 +53,18 @@ impl Pair {
     }
 
     /// Fills in the largest activation of targets that need it and do not say it.
-    pub fn fill_references(&self, targets: &mut [Target], cache: &Cache, ctl: &Ctl) -> Result<()> {
+    pub fn fill_references(
+        &self,
+        targets: &mut [Target],
+        subject: &Arc<Subject>,
+        cache: &Cache,
+        ctl: &Ctl,
+    ) -> Result<()> {
         let lacks = |target: &Target| {
             target.reference.is_none() && matches!(target.action, Action::Add { unit: Unit::MaxAct, .. })
         };
         if targets.iter().any(lacks)
-            && let Some(index) = self.index(cache, ctl)?
+            && let Some(index) = self.index(subject, cache, ctl)?
         {
             for target in targets.iter_mut().filter(|target| lacks(target)) {
                 target.reference = Some(index.reference(target.feature)?);
@@ -68,12 +86,15 @@ impl TextChoice {
     /// Their tokens, as the autoencoder of `subject` wants them.
     pub fn tokens(&self, subject: &Subject, ctl: &Ctl) -> Result<Vec<Vec<u32>>> {
         let attached = subject.attached();
+        if self.chat && matches!(self.from, TextSource::Tokens(_) | TextSource::World(_)) {
+            let what = "a chat template goes around texts: name a file with messages, or leave the template out";
+            return Err(SteerError::Spec(what.to_owned()));
+        }
+        let tokens = |text: &String| if self.chat { attached.chat_tokens(text) } else { attached.tokens(text) };
         let texts = match &self.from {
             TextSource::Tokens(tokens) => tokens.clone(),
-            TextSource::Texts(texts) => texts.iter().map(|text| attached.tokens(text)).collect::<Result<_>>()?,
-            TextSource::Corpus(corpus) => {
-                corpus.texts(ctl)?.iter().map(|text| attached.tokens(text)).collect::<Result<_>>()?
-            }
+            TextSource::Texts(texts) => texts.iter().map(tokens).collect::<Result<_>>()?,
+            TextSource::Corpus(corpus) => corpus.texts(ctl)?.iter().map(tokens).collect::<Result<_>>()?,
             TextSource::World(kind) => {
                 let count = if self.count == 0 { WORLD_COUNT } else { self.count };
                 match kind {

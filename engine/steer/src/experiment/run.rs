@@ -11,7 +11,7 @@ use super::prepare::concept;
 use super::spec::{FindExperiment, GenerateExperiment, SplittingExperiment, SweepExperiment};
 use crate::intervene::Trace;
 use crate::job::{self, Subject};
-use crate::report::{CausalReport, FindReport, SplittingReport, SweepReport};
+use crate::report::{Candidate, CausalReport, FindReport, SplittingReport, SweepReport};
 use crate::sae::Sae;
 use crate::{Result, SteerError, source};
 
@@ -57,10 +57,20 @@ impl Job for FindJob {
         let causal = if spec.prompts.is_empty() {
             None
         } else {
-            let candidates = report.candidates.iter().map(|one| (one.score.feature, one.reference)).collect();
+            // An index has seen more texts than the contrast.
+            let index = spec.pair.index(&subject, &cache, ctl)?;
+            let known =
+                |feature| index.as_ref().and_then(|index| index.reference(feature).ok()).filter(|max| *max > 0.0);
+            let of = |one: &Candidate| (one.score.feature, known(one.score.feature).unwrap_or(one.reference));
+            let candidates = report.candidates.iter().map(of).collect();
             let prompts = spec.prompts.tokens(&subject, ctl)?;
             let scorer = spec.judge.open(&spec.pair.model, &cache, ctl)?;
-            let (neutral, lexicon) = (Vec::new(), Vec::new());
+            let neutral = spec.neutral.tokens(&subject, ctl)?;
+            let lexicon = if neutral.is_empty() {
+                Vec::new()
+            } else {
+                concept(&[], subject.model(), &spec.pair.model.model)?.into_iter().collect()
+            };
             Some(
                 job::CausalJob { subject, candidates, prompts, neutral, lexicon, scorer, spec: spec.causal }
                     .run(ctl)?,
@@ -138,11 +148,14 @@ impl Job for GenerateJob {
 
     fn run(self, ctl: &Ctl) -> Result<GenerateFound, Error> {
         let Self { mut spec, cache } = self;
-        spec.pair.fill_references(&mut spec.intervention.targets, &cache, ctl)?;
         let scorer = spec.judge.open(&spec.pair.model, &cache, ctl)?;
         let subject = Arc::new(spec.pair.open(&cache, ctl)?);
-        let prompt =
-            if spec.tokens.is_empty() { subject.attached().tokens(&spec.prompt)? } else { spec.tokens.clone() };
+        spec.pair.fill_references(&mut spec.intervention.targets, &subject, &cache, ctl)?;
+        let prompt = match (spec.tokens.is_empty(), spec.chat) {
+            (true, true) => subject.attached().chat_tokens(&spec.prompt)?,
+            (true, false) => subject.attached().tokens(&spec.prompt)?,
+            (false, _) => spec.tokens.clone(),
+        };
         let (intervention, sampling) = (spec.intervention, spec.sampling);
         let made = job::GenerateJob { subject, prompt, intervention, sampling }.run(ctl)?;
         let toxicity = |side: &crate::Continuation| scorer.toxicity(&side.text, &side.tokens);
@@ -179,9 +192,9 @@ impl Job for SweepJob {
 
     fn run(self, ctl: &Ctl) -> Result<SweepReport, Error> {
         let Self { mut spec, cache } = self;
-        spec.pair.fill_references(&mut spec.sweep.targets, &cache, ctl)?;
         let scorer = spec.judge.open(&spec.pair.model, &cache, ctl)?;
         let subject = Arc::new(spec.pair.open(&cache, ctl)?);
+        spec.pair.fill_references(&mut spec.sweep.targets, &subject, &cache, ctl)?;
         let prompts = spec.prompts.tokens(&subject, ctl)?;
         let neutral = spec.neutral.tokens(&subject, ctl)?;
         let questions = spec.questions.open(&subject)?;

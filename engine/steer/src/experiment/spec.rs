@@ -72,6 +72,8 @@ pub struct TextChoice {
     pub least_tokens: usize,
     /// Seed of the draw.
     pub seed: u64,
+    /// Each text is a message, put into the model's chat template.
+    pub chat: bool,
 }
 
 /// Who says what is toxic.
@@ -114,6 +116,8 @@ pub struct FindExperiment {
     pub find: FindSpec,
     /// Prompts to try the candidates on; none for no trial.
     pub prompts: TextChoice,
+    /// Neutral texts for the trial's output score; none for no such score.
+    pub neutral: TextChoice,
     /// The trial.
     pub causal: CausalSpec,
     /// Who says what is toxic.
@@ -130,6 +134,8 @@ pub struct GenerateExperiment {
     pub prompt: String,
     /// The prompt as token ids, instead.
     pub tokens: Vec<u32>,
+    /// The prompt is a message, put into the model's chat template.
+    pub chat: bool,
     /// What is done to the stream.
     pub intervention: Intervention,
     /// How tokens are chosen.

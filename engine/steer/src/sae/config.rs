@@ -115,6 +115,7 @@ impl SaeConfig {
         let root: Map<String, Value> =
             serde_json::from_str(text).map_err(|error| wrong(format!("this is no JSON object ({error})")))?;
         let mut all = root;
+        let flat = !all.contains_key("metadata");
         // The nested form keeps what belongs to the model under "metadata"; one flat table serves both.
         if let Some(Value::Object(metadata)) = all.remove("metadata") {
             for (key, value) in metadata {
@@ -176,8 +177,13 @@ impl SaeConfig {
                 "it reads attention heads (hook_z); only autoencoders of the residual stream can be used".to_owned(),
             ));
         }
-        let centred = take.all.get("model_from_pretrained_kwargs").and_then(|v| v.get("center_writing_weights"));
-        let centred = centred.and_then(Value::as_bool) == Some(true);
+        let model_name = take.text("model_name")?;
+        let centred = match take.all.get("model_from_pretrained_kwargs") {
+            Some(told) => told.get("center_writing_weights").and_then(Value::as_bool) == Some(true),
+            // The flat files of GPT-2 (gpt2-small-res-jb) are from a time when centring was what TransformerLens did
+            // without being asked, and say nothing of it; SAELens knows it from a list of its own.
+            None => flat && model_name.as_ref().is_some_and(|name| name.to_ascii_lowercase().starts_with("gpt2")),
+        };
         let centre_input = take.flag("centre_input")?.unwrap_or(centred);
         let needed = |what: &str, value: Option<usize>| {
             value.filter(|&v| v > 0).ok_or_else(|| wrong(format!("“{what}” is missing or zero: add it")))
@@ -191,7 +197,7 @@ impl SaeConfig {
             k: if architecture == Architecture::TopK { k } else { None },
             rescale_acts_by_decoder_norm: take.flag("rescale_acts_by_decoder_norm")?.unwrap_or(false),
             centre_input,
-            model_name: take.text("model_name")?,
+            model_name,
             hook_name,
             prepend_bos: take.flag("prepend_bos")?.unwrap_or(true),
             context_size: take.count("context_size")?,

@@ -305,4 +305,6 @@ fn checked(name: &str, tensor: &Tensor, shape: &[usize], place: &str) -> Result<
 }
 
 #[cfg(test)]
+mod published;
+#[cfg(test)]
 pub(crate) mod tests;

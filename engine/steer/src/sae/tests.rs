@@ -213,7 +213,7 @@ fn gemma_scope_tells_its_place_by_its_path() {
 }
 
 /// An `.npz` as NumPy writes it: a zip of stored `.npy` arrays.
-fn npz(arrays: &[(&str, &[usize], Vec<f32>)]) -> Vec<u8> {
+pub(super) fn npz(arrays: &[(&str, &[usize], Vec<f32>)]) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
     for (name, shape, values) in arrays {
         let shape: Vec<String> = shape.iter().map(ToString::to_string).collect();
