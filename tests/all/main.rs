@@ -15,4 +15,5 @@ mod settings;
 mod speed;
 mod steer;
 mod tabs;
+mod wide;
 mod workbench;

@@ -27,6 +27,22 @@ fn ten_thousand_layers_cost_a_frame_no_more_than_a_hundred() {
 }
 
 #[test]
+fn ten_thousand_features_cost_a_frame_no_more_than_a_thousand() {
+    let home = tempfile::tempdir().unwrap();
+    let mut drawn = Vec::new();
+    for count in [1_000, 10_000] {
+        let mut harness = super::steer::tiny(home.path());
+        super::open::open(&mut harness, &super::wide::autoencoder(home.path(), count));
+        super::steer::settle(&mut harness);
+        // Every seventh feature is dead and hidden.
+        let shown = labels(&harness, "Features, ");
+        assert_eq!(shown, [format!("Features, {} rows", count - count.div_ceil(7))]);
+        drawn.push(shapes(&mut harness));
+    }
+    assert!(drawn[0].abs_diff(drawn[1]) * 10 < drawn[0], "{drawn:?} shapes");
+}
+
+#[test]
 fn an_idle_window_asks_for_no_repaint() {
     let home = tempfile::tempdir().unwrap();
     let mut harness = plain(home.path());

@@ -8,9 +8,11 @@
 #[allow(dead_code, reason = "the tests use more of it")]
 mod open;
 
+use std::cell::{Cell, RefCell};
 use std::time::Instant;
 
 use egui_kittest::Harness;
+use egui_kittest::wgpu::{create_render_state, default_wgpu_setup};
 use plumb::shell::settings::ThemeChoice;
 use plumb::shell::workbench::Workbench;
 use plumb_core::Engine;
@@ -28,10 +30,14 @@ fn window<'a>(home: &std::path::Path, layers: usize) -> Harness<'a, Workbench> {
     harness
 }
 
+/// One frame, a few rows down or, every other time, up.
 fn scroll(harness: &mut Harness<'_, Workbench>) {
+    thread_local! { static DOWN: Cell<bool> = const { Cell::new(false) } }
+    let down = !DOWN.get();
+    DOWN.set(down);
     harness.event(egui::Event::MouseWheel {
         unit: egui::MouseWheelUnit::Point,
-        delta: egui::vec2(0.0, -400.0),
+        delta: egui::vec2(0.0, if down { -400.0 } else { 200.0 }),
         phase: egui::TouchPhase::Move,
         source: egui::MouseWheelSource::Wheel,
         modifiers: egui::Modifiers::NONE,
@@ -39,6 +45,7 @@ fn scroll(harness: &mut Harness<'_, Workbench>) {
     harness.step();
 }
 
+const SIZE: [f32; 2] = [1280.0, 800.0];
 const ROWS: [usize; 2] = [19, 10_000];
 
 /// One frame while the table scrolls: input, layout, shapes.
@@ -59,19 +66,36 @@ fn tessellate(bencher: divan::Bencher, rows: usize) {
     bencher.with_inputs(|| shapes.clone()).bench_local_values(|shapes| harness.ctx.tessellate(shapes, 1.0));
 }
 
-/// Tessellation, painting and reading the picture back.
-#[divan::bench(args = ROWS, sample_count = 12, sample_size = 1)]
+/// Painting one frame after another while the table scrolls, each as a whole picture: tessellation, drawing, waiting for
+/// the device, reading back. The frame before it (input, layout) is not counted.
+#[divan::bench(args = ROWS, sample_count = 24, sample_size = 1)]
 fn paint(bencher: divan::Bencher, rows: usize) {
     let home = tempfile::tempdir().expect("a folder");
-    let mut harness = window(home.path(), rows);
-    bencher.bench_local(|| harness.render().expect("a renderer"));
+    let harness = RefCell::new(window(home.path(), rows));
+    // The harness keeps the picture of a frame and gives it again, so every picture needs a frame of its own.
+    bencher.with_inputs(|| scroll(&mut harness.borrow_mut())).bench_local_values(|()| paint_once(&harness));
 }
 
-/// The same with nothing to paint: what the renderer and the readback cost by themselves.
-#[divan::bench(sample_count = 12, sample_size = 1)]
+/// The whole of it: input, layout, shapes, tessellation, drawing, waiting, reading back.
+#[divan::bench(args = ROWS, sample_count = 24, sample_size = 1)]
+fn whole_frame(bencher: divan::Bencher, rows: usize) {
+    let home = tempfile::tempdir().expect("a folder");
+    let harness = RefCell::new(window(home.path(), rows));
+    bencher.bench_local(|| {
+        scroll(&mut harness.borrow_mut());
+        paint_once(&harness)
+    });
+}
+
+/// An empty window: what the renderer and the readback cost by themselves.
+#[divan::bench(sample_count = 24, sample_size = 1)]
 fn paint_nothing(bencher: divan::Bencher) {
-    let mut harness = Harness::builder().with_size([1280.0, 800.0]).wgpu().build_ui(|_| {});
-    bencher.bench_local(|| harness.render().expect("a renderer"));
+    let harness = RefCell::new(Harness::builder().with_size(SIZE).wgpu().build_ui(|_| {}));
+    bencher.with_inputs(|| harness.borrow_mut().step()).bench_local_values(|()| paint_once(&harness));
+}
+
+fn paint_once<S>(harness: &RefCell<Harness<'_, S>>) -> usize {
+    harness.borrow_mut().render().expect("a renderer").as_raw().len()
 }
 
 /// From nothing to the shapes of the first frame: settings, fonts, panels, layout; without a native window.
@@ -80,7 +104,7 @@ fn first_frame(bencher: divan::Bencher) {
     let home = tempfile::tempdir().expect("a folder");
     bencher.bench_local(|| {
         let home = home.path().to_owned();
-        let mut harness = Harness::builder().with_size([1280.0, 800.0]).build_eframe(move |cc| {
+        let mut harness = Harness::builder().with_size(SIZE).build_eframe(move |cc| {
             let engine = Engine::start(std::sync::Arc::new(|| {})).expect("threads");
             let mut workbench = Workbench::for_tests(engine, &home, ThemeChoice::Dark);
             workbench.prepare(&cc.egui_ctx);
@@ -96,6 +120,9 @@ fn describe() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
+    let state = create_render_state(default_wgpu_setup(), Default::default());
+    let adapter = state.adapter.get_info();
+    println!("painted by {} ({:?}, {:?})", adapter.name, adapter.backend, adapter.device_type);
     let home = tempfile::tempdir().expect("a folder");
     let mut harness = window(home.path(), 10_000);
     scroll(&mut harness);

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use plumb_nn::checkpoint::Checkpoint;
+use plumb_steer::world::{self, sets};
 use serde_json::Value;
 
 use super::{json, plumb, text};
@@ -128,4 +129,105 @@ fn what_is_wrong_is_said() {
     let run =
         plumb(home.path(), &["steer", "generate", "--model", "x", "--sae", "y", "--text", "z", "--feature", "17"]);
     assert_eq!(run.status.code(), Some(2), "the command line itself is at fault");
+}
+
+/// A corpus of the world's own texts, and a spec around it.
+fn spec(home: &Path, method: &str, body: &str) -> std::path::PathBuf {
+    let corpus = home.join("corpus.txt");
+    let texts: Vec<String> = sets::texts(300, 5).iter().map(|text| world::text_of(text)).collect();
+    std::fs::write(&corpus, texts.join("\n")).unwrap();
+    let texts = format!(
+        "texts: (corpora: [(name: \"world\", source: {:?}, format: lines)], context: 24, held_out: 20, seed: 1)",
+        text(&corpus)
+    );
+    let file = home.join(format!("{method}.ron"));
+    let spec = format!("(method: {method:?}, version: 1, title: \"Test\", about: \"\", spec: ({body} {texts},),)");
+    std::fs::write(&file, spec).unwrap();
+    file
+}
+
+#[test]
+fn an_autoencoder_is_trained_measured_and_indexed_from_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let place = |name: &str| home.path().join(name).display().to_string();
+    let train = format!(
+        "model: (model: \"embedded:tiny\", device: cpu), hook: \"blocks.1.hook_resid_post\",
+         train: [(features: 32, sparsity: batch_top_k(k: 4, aux: 0.03), steps: 40, batch: 128, seed: 1)],
+         work: {:?}, out: {:?},",
+        place("work"),
+        place("saes")
+    );
+    let made = json(&plumb(home.path(), &["sae", "train", text(&spec(home.path(), "sae-train", &train)), "--json"]));
+    assert_eq!(made[0]["features"], Value::from(32), "{made}");
+    let sae = format!("{}/32", place("saes"));
+    assert!(Path::new(&sae).join("sae_weights.safetensors").is_file());
+
+    let pair = format!("pair: (model: (model: \"embedded:tiny\", device: cpu), sae: {sae:?}),");
+    let eval = spec(home.path(), "sae-eval", &pair);
+    let quality = json(&plumb(home.path(), &["sae", "eval", text(&eval), "--json"]));
+    for key in ["l0", "explained_variance", "ce_score", "dead"] {
+        assert!(quality[key].is_number(), "{key} is missing in {quality}");
+    }
+    let index = spec(home.path(), "sae-index", &format!("{pair} out: {:?},", format!("{sae}/index")));
+    let indexed = json(&plumb(home.path(), &["sae", "index", text(&index), "--json"]));
+    assert_eq!(indexed["table"]["features"], Value::from(32), "{indexed}");
+    assert!(Path::new(&sae).join("index").is_dir());
+
+    // The same specs are presets, and leave run folders.
+    let run = plumb(home.path(), &["run", text(&eval)]);
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let folder = String::from_utf8(run.stdout).unwrap();
+    let report = std::fs::read_to_string(Path::new(folder.trim()).join("report.json")).unwrap();
+    let kept: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(kept["l0"], quality["l0"], "the same numbers both ways");
+
+    // What was indexed says how large a unit is.
+    let arguments = ["--tokens", "0,5,9,12,7", "--max-tokens", "4", "--ignore-end", "--json"];
+    let generate = ["steer", "generate", "--model", "embedded:tiny", "--sae", &sae, "--feature", "3:-1"];
+    let made = plumb(home.path(), &[&generate[..], &arguments].concat());
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success() || said.contains("largest activation"), "{said}");
+}
+
+#[test]
+fn units_come_from_the_worlds_own_index() {
+    let home = tempfile::tempdir().unwrap();
+    let pair = ["--model", "embedded:tiny", "--sae", "embedded:tiny/128", "--json"];
+    let find = [&["steer", "find"][..], &pair, &["--texts", "60", "--rounds", "0"]].concat();
+    let best = json(&plumb(home.path(), &find))["candidates"][0]["score"]["feature"].as_u64().unwrap();
+    let turn = format!("{best}:-1");
+    let sampling = ["--tokens", "0,5,9,12,7", "--feature", &turn, "--max-tokens", "6", "--ignore-end"];
+    let made = json(&plumb(home.path(), &[&["steer", "generate"][..], &pair, &sampling].concat()));
+    assert!(made["steered_positions"].as_u64().unwrap() > 0, "{made}");
+    assert!(made["trace"]["rows"][1]["delta_norm"].as_f64().unwrap() > 0.0, "{made}");
+}
+
+#[test]
+fn widths_are_compared() {
+    let home = tempfile::tempdir().unwrap();
+    let arguments =
+        ["--model", "embedded:tiny", "--saes", "embedded:tiny/64,embedded:tiny/128", "--texts", "40", "--json"];
+    let found = json(&plumb(home.path(), &[&["steer", "splitting"][..], &arguments].concat()));
+    let widths: Vec<u64> =
+        found["rows"].as_array().unwrap().iter().map(|row| row["split"]["width"].as_u64().unwrap()).collect();
+    assert_eq!(widths, [64, 128], "{found}");
+}
+
+#[test]
+fn a_chat_template_is_asked_of_a_model_that_has_one() {
+    let home = tempfile::tempdir().unwrap();
+    let pair = ["--model", "embedded:tiny", "--sae", "embedded:tiny/64", "--feature", "3:-1:1"];
+    let cases: [(Vec<&str>, &str); 3] = [
+        (vec!["lm", "generate", "--model", "embedded:tiny", "--text", "the", "--chat"], "chat template"),
+        ([&["steer", "generate"][..], &pair, &["--text", "the", "--chat"]].concat(), "chat template"),
+        (
+            [&["steer", "generate"][..], &pair, &["--tokens", "1,2", "--chat"]].concat(),
+            "token ids are taken as they are",
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let run = plumb(home.path(), &arguments);
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert!(run.status.code() == Some(1) && said.contains(expected), "{arguments:?}: {said}");
+    }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use plumb_core::source::Cache;
 use plumb_core::{Ctl, Job};
 use plumb_steer::browse::{LiveJob, OpenJob, OpenSpec, Opened};
+use plumb_steer::experiment::Judge;
 use plumb_steer::intervene::{Intervention, Target, Unit};
 use plumb_text::Sampling;
 use plumb_text::job::ModelSpec;
@@ -54,7 +55,7 @@ fn opened() -> Option<(tempfile::TempDir, Arc<Opened>)> {
     };
     let home = tempfile::tempdir().expect("a folder");
     let model = ModelSpec { model: path.display().to_string(), ..ModelSpec::default() };
-    let spec = OpenSpec { model, sae: "smollm2/4096".to_owned(), point: None };
+    let spec = OpenSpec { model, sae: "smollm2/4096".to_owned(), point: None, judge: Judge::default() };
     let cache = Cache::new(home.path(), &[]);
     let opened = OpenJob { spec, cache }.run(&Ctl::new(0)).expect("a pair");
     Some((home, opened))
@@ -65,6 +66,7 @@ fn job(opened: &Arc<Opened>, prompt: &str, strength: f32) -> LiveJob {
     LiveJob {
         opened: Arc::clone(opened),
         prompts: vec![prompt.to_owned()],
+        chat: false,
         intervention: Intervention { targets, ..Intervention::default() },
         sampling: Sampling { max_tokens: 8, ..Sampling::default() },
         known: None,
