@@ -116,6 +116,7 @@ fn first_frame(bencher: divan::Bencher) {
 }
 
 /// What a frame of ten thousand rows consists of, and what each part takes at best.
+#[allow(clippy::default_trait_access, reason = "the type belongs to a crate that is not used by name here")]
 fn describe() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;

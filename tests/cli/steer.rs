@@ -168,7 +168,8 @@ fn an_autoencoder_is_trained_measured_and_indexed_from_nothing() {
     for key in ["l0", "explained_variance", "ce_score", "dead"] {
         assert!(quality[key].is_number(), "{key} is missing in {quality}");
     }
-    let index = spec(home.path(), "sae-index", &format!("{pair} out: {:?},", format!("{sae}/index")));
+    let out = format!("{sae}/index");
+    let index = spec(home.path(), "sae-index", &format!("{pair} out: {out:?},"));
     let indexed = json(&plumb(home.path(), &["sae", "index", text(&index), "--json"]));
     assert_eq!(indexed["table"]["features"], Value::from(32), "{indexed}");
     assert!(Path::new(&sae).join("index").is_dir());

@@ -2,7 +2,7 @@
 //!
 //! The window and the command line look here first, so that one unit of strength is the same in both.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plumb_core::source::Cache;
@@ -29,10 +29,10 @@ pub(crate) fn folder(cache: &Cache, model: &str, sae: &str) -> PathBuf {
 pub(crate) fn index_of_the_world(
     subject: &Arc<Subject>,
     [model, sae]: [&str; 2],
-    folder: PathBuf,
+    folder: &Path,
     ctl: &Ctl,
 ) -> Result<FeatureIndex> {
-    if let Ok(index) = FeatureIndex::open(&folder)
+    if let Ok(index) = FeatureIndex::open(folder)
         && index.table().features == subject.attached().sae.config.d_sae
     {
         return Ok(index);
@@ -45,9 +45,9 @@ pub(crate) fn index_of_the_world(
         ..IndexTable::default()
     };
     let texts = world::sets::texts(WORLD_TEXTS, 7);
-    let job = IndexJob { subject: Arc::clone(subject), texts, table, folder: folder.clone() };
+    let job = IndexJob { subject: Arc::clone(subject), texts, table, folder: folder.to_path_buf() };
     job.run(ctl).map_err(inner)?;
-    FeatureIndex::open(&folder)
+    FeatureIndex::open(folder)
 }
 
 /// The error of a job that ran inside another.

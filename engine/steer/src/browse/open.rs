@@ -320,7 +320,7 @@ impl OpenJob {
 fn learn_tiny(opened: &mut Opened, ctl: &Ctl) -> Result<()> {
     let names = [opened.about.model.as_str(), opened.about.sae.as_str()];
     if opened.index.is_none() {
-        let index = own::index_of_the_world(&opened.subject, names, opened.own_folder.clone(), ctl)?;
+        let index = own::index_of_the_world(&opened.subject, names, &opened.own_folder, ctl)?;
         opened.index = Some(Arc::new(index));
     }
     if opened.quality.is_none() {

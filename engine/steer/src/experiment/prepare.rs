@@ -36,7 +36,7 @@ impl Pair {
         let (model, features) = (self.model.model.as_str(), subject.attached().sae.config.d_sae);
         let own = own::folder(cache, model, &self.sae);
         if model == embedded::TINY && world::embedded(&self.sae, &Device::Cpu)?.is_some() {
-            return Ok(Some(own::index_of_the_world(subject, [model, &self.sae], own, ctl)?));
+            return Ok(Some(own::index_of_the_world(subject, [model, &self.sae], &own, ctl)?));
         }
         if let Ok(index) = FeatureIndex::open(&own)
             && index.table().features == features
