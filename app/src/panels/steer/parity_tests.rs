@@ -16,7 +16,7 @@ fn headless(desk: &Desk) -> Found {
     std::fs::write(&preset, super::preset::text(&desk.panel.state).unwrap()).unwrap();
     let experiment = Experiment::load(&preset).unwrap().unwrap();
     let ctl = Ctl::new(experiment.seed());
-    let cache = Cache::new(&folder.path().join("cache"), &[]);
+    let cache = Cache::new(folder.path().join("cache"), &[]);
     ExperimentJob { experiment, cache, runs: folder.path().join("runs") }.run(&ctl).unwrap().1
 }
 

@@ -121,6 +121,7 @@ pub fn lines(text: &str) -> Vec<String> {
 
 /// Everything.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent fact or switch")]
 pub struct State {
     /// Kept from session to session.
     pub settings: ViewSettings,

@@ -5,7 +5,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use plumb_core::Engine;
 
-use plumb_steer::experiment::{Judge, Questions};
+use plumb_steer::experiment::Questions;
 
 use super::action::Action;
 use super::state::{SearchBy, Tab};
@@ -274,54 +274,6 @@ fn dead_features_are_out_of_the_way_until_wanted() {
     harness.get_by_label(&format!("Show {dead} dead")).click();
     settle(&mut harness);
     assert_eq!(harness.state().panel.state.table.order().len(), 512);
-}
-
-/// A pair that is not the tiny world: a GPT-2 of two blocks without a tokenizer, and an autoencoder of random numbers.
-fn stranger<'a>(folder: &std::path::Path) -> Harness<'a, Desk> {
-    use plumb_nn::checkpoint::{TensorData, write_safetensors};
-    let config = r#"{"architecture": "standard", "d_in": 24, "d_sae": 40, "hook_name": "blocks.0.hook_resid_post",
-        "prepend_bos": false}"#;
-    std::fs::write(folder.join("cfg.json"), config).unwrap();
-    let numbers = |count: usize| TensorData::F32((0..count).map(|i| ((i * 37 % 101) as f32 - 50.0) / 100.0).collect());
-    let tensors = [
-        ("W_enc".to_owned(), vec![24, 40], numbers(960)),
-        ("b_enc".to_owned(), vec![40], numbers(40)),
-        ("W_dec".to_owned(), vec![40, 24], numbers(960)),
-        ("b_dec".to_owned(), vec![24], numbers(24)),
-    ];
-    write_safetensors(&folder.join("sae_weights.safetensors"), &tensors, &std::collections::BTreeMap::new()).unwrap();
-    let mut harness = desk([1400.0, 900.0], "embedded:tiny/64");
-    let model = format!("{FIXTURES}/gpt2");
-    act(&mut harness, Action::OpenPair(model, folder.display().to_string()));
-    assert!(harness.state().panel.state.opening.error().is_none(), "{:?}", harness.state().panel.state.opening.error());
-    harness
-}
-
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../engine/text/tests/fixtures");
-
-#[test]
-fn another_judge_is_chosen_and_a_missing_one_is_told() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut harness = stranger(folder.path());
-    command(&mut harness, commands::TAB_STEER);
-    let judged = |harness: &Harness<'_, Desk>| harness.state().panel.state.opened.as_ref().unwrap().judge.clone();
-    harness.get_by_label("judge: classifier").click();
-    settle(&mut harness);
-    harness.get_by_label("Word list").click();
-    settle(&mut harness);
-    assert_eq!(judged(&harness), Judge::Lexicon);
-    assert!(harness.query_by_label("judge: word list").is_some());
-    act(&mut harness, Action::Judge(Judge::Bert(format!("{FIXTURES}/bert"))));
-    assert!(harness.query_by_label("judge: bert").is_some(), "{:?}", harness.state().panel.state.judging.error());
-    act(&mut harness, Action::Judge(Judge::Bert("/no/such/classifier".to_owned())));
-    assert!(harness.query_all_by_label_contains("The judge could not be opened").next().is_some());
-    assert!(matches!(judged(&harness), Judge::Bert(path) if path.ends_with("bert")), "the one before stays");
-    // What judges is asked for by the presets too.
-    for tab in [Tab::Steer, Tab::Find, Tab::Sweep] {
-        harness.state_mut().panel.state.settings.tab = tab;
-        let text = super::preset::text(&harness.state().panel.state).unwrap();
-        assert!(text.contains("judge: bert("), "{tab:?}: {text}");
-    }
 }
 
 #[test]
