@@ -46,7 +46,7 @@ fn tokens_encoded_and_taken_up(bencher: divan::Bencher<'_, '_>) {
     let mut builder = IndexBuilder::new(folder.path(), M, table, 0).expect("a builder");
     bencher.counter(ItemsCount::new(TOKENS)).bench_local(|| {
         let z = sae.encode(&x).expect("widths fit").z;
-        builder.push(&tokens, &z, false).expect("it takes them up");
+        builder.push(&tokens, &z, 0).expect("it takes them up");
     });
 }
 
@@ -85,7 +85,7 @@ fn a_hundred_thousand_features_open(bencher: divan::Bencher<'_, '_>, rows: bool)
     let mut builder = IndexBuilder::new(folder.path(), MANY, table, 0).expect("a builder");
     let z: Vec<f32> = (0..4 * MANY).map(|i| if i % 97 == 0 { 1.0 + (i % 13) as f32 } else { 0.0 }).collect();
     let z = Tensor::from_vec(z, (4, MANY), &Device::Cpu).expect("numbers");
-    builder.push(&[1, 2, 3, 4], &z, false).expect("it takes them up");
+    builder.push(&[1, 2, 3, 4], &z, 0).expect("it takes them up");
     builder.finish(None, None, &Ctl::new(0)).expect("it is written");
     bencher.bench_local(|| {
         let index = FeatureIndex::open(folder.path()).expect("it opens");

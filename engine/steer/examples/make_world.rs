@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let scratch = tempfile::tempdir()?;
     let point = world::HOOK.parse()?;
     let mut store = ActivationStore::create(scratch.path(), model.config().d_model, 1 << 16, false, "world")?;
-    harvest(&model, point, &world::sets::texts(TEXTS, 11), &mut store, &ctl)?;
+    harvest(&model, point, 0, &world::sets::texts(TEXTS, 11), &mut store, &ctl)?;
     println!("| width | explained variance | L0 | CE score | dead | seconds |\n|---|---|---|---|---|---|");
     for width in world::WIDTHS {
         let started = Instant::now();

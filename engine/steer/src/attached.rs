@@ -92,10 +92,11 @@ pub fn logit_lens(model: &LanguageModel) -> Result<Tensor> {
 }
 
 /// Writes the residual stream at `point` of every text into `store`, from the first text that is not in it. Texts longer
-/// than the context are cut with a warning. Position 0 is left out where it is the BOS token.
+/// than the context are cut with a warning. Positions before `first_position` are left out, and BOS.
 pub fn harvest(
     model: &LanguageModel,
     point: HookPoint,
+    first_position: usize,
     texts: &[Vec<u32>],
     store: &mut ActivationStore,
     ctl: &Ctl,
@@ -103,7 +104,7 @@ pub fn harvest(
     let first = store.table().texts;
     read(model, point, texts, first, "Harvesting activations", ctl, &mut |_, text, resid| {
         let Some(resid) = resid else { return store.push_text(&[]) };
-        let skip = usize::from(model.config().bos == text.first().copied());
+        let skip = first_position.max(usize::from(model.config().bos == text.first().copied())).min(text.len());
         let resid = resid.narrow(0, skip, text.len() - skip)?.to_dtype(candle_core::DType::F32)?;
         store.push_text(&resid.flatten_all()?.to_vec1::<f32>()?)
     })?;
@@ -138,8 +139,9 @@ impl Attached<'_> {
         self.model.config().bos
     }
 
-    fn begins_with_bos(&self, text: &[u32]) -> bool {
-        self.bos().is_some() && text.first().copied() == self.bos()
+    /// Leading positions of a text that the SAE is not meant for.
+    fn unread(&self, text: &[u32]) -> usize {
+        self.sae.config.unread(text, self.bos())
     }
 
     /// The tokens of a text, with one BOS token at the beginning where the SAE was trained so.
@@ -182,7 +184,7 @@ impl Attached<'_> {
         let mut means = MeanDifference::new(self.sae.config.d_in);
         let texts = [first, second].concat();
         read(self.model, self.at.point, &texts, 0, "Reading the contrast set", ctl, &mut |index, text, resid| {
-            let skip = usize::from(self.begins_with_bos(text));
+            let skip = self.unread(text);
             let Some(resid) = resid.filter(|_| text.len() > skip) else { return Ok(()) };
             let resid = resid.narrow(0, skip, text.len() - skip)?.to_dtype(candle_core::DType::F32)?;
             means.push(index >= first.len(), &resid.flatten_all()?.to_vec1::<f32>()?);
@@ -195,7 +197,7 @@ impl Attached<'_> {
     pub fn index(&self, texts: &[Vec<u32>], builder: &mut IndexBuilder, ctl: &Ctl) -> Result<()> {
         read(self.model, self.at.point, texts, 0, "Indexing", ctl, &mut |_, text, resid| {
             let Some(resid) = resid else { return Ok(()) };
-            builder.push(text, &self.sae.encode(resid)?.z, self.begins_with_bos(text))
+            builder.push(text, &self.sae.encode(resid)?.z, self.unread(text))
         })
     }
 
@@ -208,7 +210,7 @@ impl Attached<'_> {
             ctl.check()?;
             ctl.progress("Measuring the autoencoder", index as u64, Some(texts.len() as u64));
             let text = cut(self.model, text, index, ctl);
-            let skip = usize::from(self.begins_with_bos(text));
+            let skip = self.unread(text);
             if text.len() < skip + 2 {
                 continue;
             }
@@ -216,7 +218,7 @@ impl Attached<'_> {
             let encoded = self.sae.encode(&x)?;
             meter.add(&x.to_dtype(candle_core::DType::F32)?, &self.sae.decode(&encoded)?, &encoded.z)?;
             let mut patched = ReconstructionHook { sae: self.sae, point: self.at.point, bos: self.bos() };
-            let mut zeros = ZeroHook { point: self.at.point, bos: self.bos() };
+            let mut zeros = ZeroHook { point: self.at.point, kept: self.unread(text) };
             let mut hooks: [&mut dyn Hooks; 3] = [&mut NoHooks, &mut patched, &mut zeros];
             let mut logits = Vec::new();
             for (sum, hooks) in ce.iter_mut().zip(&mut hooks) {
@@ -244,10 +246,10 @@ impl Attached<'_> {
     }
 }
 
-/// Zeros in the place of the stream, BOS left as it is.
+/// Zeros in the place of the stream but for the first `kept` positions.
 struct ZeroHook {
     point: HookPoint,
-    bos: Option<u32>,
+    kept: usize,
 }
 
 impl Hooks for ZeroHook {
@@ -262,7 +264,7 @@ impl Hooks for ZeroHook {
         tokens: &[u32],
         resid: &Tensor,
     ) -> plumb_text::Result<Option<Tensor>> {
-        let keep = usize::from(first == 0 && self.bos.is_some() && tokens.first().copied() == self.bos);
+        let keep = self.kept.saturating_sub(first).min(tokens.len());
         let rest = resid.narrow(0, keep, tokens.len() - keep)?.zeros_like()?;
         Ok(Some(if keep == 0 { rest } else { Tensor::cat(&[&resid.narrow(0, 0, keep)?, &rest], 0)? }))
     }

@@ -138,11 +138,17 @@ impl TrainSaeJob {
             return Err(SteerError::Spec("there is no autoencoder to train: describe one under “train”".to_owned()));
         }
         let tokens: usize = texts.iter().map(Vec::len).sum();
-        let origin = format!("{} {} {:016x}", spec.model.model, spec.hook, fingerprint(texts));
+        let origin = format!(
+            "{} {} from position {}, {:016x}",
+            spec.model.model,
+            spec.hook,
+            spec.first_position,
+            fingerprint(texts)
+        );
         let place = spec.work.join("activations");
         let mut store = ActivationStore::create(&place, model.config().d_model, CHUNK_ROWS, spec.half, &origin)?;
         if !store.table().complete {
-            harvest(model, spec.hook, texts, &mut store, ctl)?;
+            harvest(model, spec.hook, spec.first_position, texts, &mut store, ctl)?;
         }
         let bos = model.config().bos;
         let mut all = Vec::new();
@@ -153,6 +159,7 @@ impl TrainSaeJob {
             sae.config.model_name = Some(spec.model.model.clone());
             sae.config.hook_name = Some(spec.hook.to_string());
             sae.config.prepend_bos = bos.is_some() && texts.iter().all(|text| text.first().copied() == bos);
+            sae.config.set_first_position(spec.first_position);
             sae.config.context_size = texts.iter().map(Vec::len).max();
             sae.save(&folder, spec.stored)?;
             let quality = measure(model, &spec.model.model, &folder, held_out, ctl)?;

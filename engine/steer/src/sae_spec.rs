@@ -41,6 +41,9 @@ pub struct SaeTrainSpec {
     pub model: ModelSpec,
     /// Where its residual stream is read.
     pub hook: HookPoint,
+    /// Positions of each text that are left out at its beginning, BOS included. Models let attention rest on the first
+    /// tokens, whose stream is then many times longer than anywhere else, whatever they say.
+    pub first_position: usize,
     /// The texts.
     pub texts: Texts,
     /// One for each autoencoder.
@@ -61,6 +64,7 @@ impl Default for SaeTrainSpec {
         Self {
             model: ModelSpec::default(),
             hook: HookPoint { block: 0, site: plumb_text::Site::ResidPost },
+            first_position: 0,
             texts: Texts::default(),
             train: vec![TrainSpec::default()],
             half: true,

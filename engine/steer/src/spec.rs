@@ -57,7 +57,7 @@ pub struct SweepSpec {
     /// The difference of the means of the stream on the two kinds of text, one series: the supervised baseline. A strength
     /// of 1 moves by the whole difference.
     pub difference: Option<Vec<f32>>,
-    /// How tokens are chosen; continuation `i` uses seed + i.
+    /// How tokens are chosen; every continuation has a seed of its own, counted up from this one.
     pub sampling: Sampling,
     /// Continuations of each prompt (k).
     pub continuations: usize,
@@ -96,7 +96,7 @@ pub struct CausalSpec {
     pub tier: Tier,
     /// Highest relative rise of the perplexity (F_max).
     pub max_cost: f64,
-    /// How tokens are chosen; continuation `i` uses seed + i.
+    /// How tokens are chosen; every continuation has a seed of its own, counted up from this one.
     pub sampling: Sampling,
     /// Continuations of each prompt.
     pub continuations: usize,
@@ -131,7 +131,7 @@ pub struct SplittingSpec {
     pub share: bool,
     /// Where.
     pub tier: Tier,
-    /// How tokens are chosen; continuation `i` uses seed + i.
+    /// How tokens are chosen; every continuation has a seed of its own, counted up from this one.
     pub sampling: Sampling,
     /// Continuations of each prompt.
     pub continuations: usize,

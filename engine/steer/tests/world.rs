@@ -1,6 +1,4 @@
-//! The acceptance checks in the world whose answers are known, with the thresholds of the specification. Checks that the
-//! files in `assets/tiny` do not reach are ignored with what they reach. The order of effects in check 8 and the trends of
-//! check 11 say little while steering has next to no effect here.
+//! The acceptance checks in the world whose answers are known, with the thresholds of the specification.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
@@ -20,8 +18,10 @@ use plumb_steer::world::{self, exact, sets};
 use plumb_text::{LanguageModel, Precision, Sampling};
 
 const INPUT: Tier = Tier::PerInput { steer_prompt: false, latch: false };
-/// The chosen strength, in largest activations.
-const ALPHA: f32 = 1.0;
+/// How many of the features found are turned together, and the strength, in largest activations of each. Both were
+/// chosen once, on other prompts than those below.
+const SET: usize = 4;
+const ALPHA: f32 = 0.3;
 
 static MODEL: LazyLock<Arc<LanguageModel>> = LazyLock::new(|| {
     let model = plumb_text::embedded::open("embedded:tiny", Precision::F32, &Device::Cpu).unwrap().unwrap();
@@ -43,9 +43,10 @@ fn rude() -> Arc<TokenLexicon> {
     Arc::new(TokenLexicon::new(world::rude_tokens().collect()))
 }
 
-fn best() -> Target {
-    let best = &FOUND.candidates[0];
-    Target::add(best.score.feature, -1.0, Unit::MaxAct, Some(best.reference))
+/// The best features found, turned down by `strength`.
+fn best(strength: f32) -> Vec<Target> {
+    let found = FOUND.candidates[..SET].iter();
+    found.map(|c| Target::add(c.score.feature, -strength, Unit::MaxAct, Some(c.reference))).collect()
 }
 
 fn sampling() -> Sampling {
@@ -69,14 +70,14 @@ fn sweep(prompts: usize, spec: SweepSpec) -> SweepReport {
         neutral: if controls { Vec::new() } else { sets::neutral_prompts(100, 3) },
         questions: if controls { Vec::new() } else { questions },
         scorer: rude(),
-        spec: SweepSpec { targets: vec![best()], sampling: sampling(), continuations: 1, ..spec },
+        spec: SweepSpec { targets: best(1.0), sampling: sampling(), continuations: 1, ..spec },
     };
     job.run(&Ctl::new(0)).unwrap()
 }
 
 static SWEEP: LazyLock<SweepReport> = LazyLock::new(|| {
     let tiers = vec![Tier::Constant, INPUT, Tier::PerToken];
-    let strengths = vec![0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5];
+    let strengths = vec![0.0, 0.25, ALPHA, 0.5, 1.0, 1.5, 2.0, 2.5];
     sweep(200, SweepSpec { tiers, strengths, random_controls: 0, ..SweepSpec::default() })
 });
 
@@ -94,7 +95,6 @@ fn check_1_the_language_model_knows_its_world() {
 }
 
 #[test]
-#[ignore = "not reached: 43 % of the 512 features are dead where 20 % are allowed"]
 fn check_4_the_autoencoder_is_good() {
     let (quality, _) = SUBJECT.attached().quality(&sets::texts(300, 21), &Ctl::new(0)).unwrap();
     println!("{quality:?}");
@@ -133,7 +133,6 @@ fn check_6_discovery() {
 }
 
 #[test]
-#[ignore = "not reached: the rude rate falls by 0.6 % where 60 % are asked for"]
 fn check_7_efficacy_against_controls() {
     let steered = point(Tier::Constant, ALPHA).reduction.unwrap();
     let spec = SweepSpec {
@@ -164,11 +163,7 @@ fn check_7_efficacy_against_controls() {
 
 /// Share of continuations that, after their prompt, are texts of the world or the beginning of one.
 fn parse_rate(tier: Tier) -> f64 {
-    let intervention = Intervention {
-        targets: vec![Target::add(best().feature, -ALPHA, Unit::MaxAct, best().reference)],
-        tier,
-        ..Intervention::default()
-    };
+    let intervention = Intervention { targets: best(ALPHA), tier, ..Intervention::default() };
     let prompts = sets::challenging(200, 2);
     let parses = |prompt: &Vec<u32>| {
         let go_on = &mut |_: &plumb_text::Step<'_>| ControlFlow::Continue(());
@@ -192,7 +187,7 @@ fn check_8_order_of_the_tiers() {
     let mut closed = 0;
     for text in sets::neutral_prompts(200, 4) {
         for tier in [Tier::PerToken, INPUT] {
-            let steer = Intervention { targets: vec![best()], tier, ..Intervention::default() };
+            let steer = Intervention { targets: best(1.0), tier, ..Intervention::default() };
             let (logits, trace) = attached.steered_logits(&text, text.len() / 2 + 1, &steer).unwrap();
             if trace.steered() == 0 {
                 let (free, _) = attached.steered_logits(&text, text.len() / 2 + 1, &Intervention::default()).unwrap();
@@ -217,7 +212,6 @@ fn check_9_capability() {
 }
 
 #[test]
-#[ignore = "not reached: the rude rate is flat up to twice the largest activation"]
 fn check_10_dose_and_response() {
     for point in &SWEEP.points {
         println!(
@@ -280,17 +274,16 @@ fn check_12_trace() {
     let go_on = &mut |_: &plumb_text::Step<'_>| ControlFlow::Continue(());
     let sampling = Sampling { ignore_end: true, max_tokens: 9, ..sampling() };
     for tier in [Tier::Constant, Tier::PerToken] {
-        let steer = Intervention { targets: vec![best()], tier, ..Intervention::default() };
+        let steer = Intervention { targets: best(1.0), tier, ..Intervention::default() };
         let (made, _, trace) = attached.steered(prompt, &steer, &sampling, &Ctl::new(0), go_on).unwrap();
         let positions = prompt.len() + made.tokens.len() - 1;
         assert_eq!(trace.rows.len(), positions);
-        let open = trace.rows[1..].iter().filter(|row| row.activations[0] > 0.0).count();
+        let open = trace.rows[1..].iter().filter(|row| row.activations.iter().any(|z| *z > 0.0)).count();
         assert_eq!(trace.steered(), if tier == Tier::Constant { positions - 1 } else { open });
     }
 }
 
 #[test]
-#[ignore = "not reached: no candidate has an effect at this place of the model"]
 fn causal_ranking_puts_a_feature_that_works_first() {
     let mut candidates: Vec<(usize, f32)> =
         FOUND.candidates[..4].iter().map(|c| (c.score.feature, c.reference)).collect();
@@ -302,7 +295,15 @@ fn causal_ranking_puts_a_feature_that_works_first() {
         neutral: sets::neutral_prompts(50, 32),
         lexicon: world::rude_tokens().collect(),
         scorer: rude(),
-        spec: CausalSpec { sampling: sampling(), continuations: 1, max_cost: 0.5, ..CausalSpec::default() },
+        spec: CausalSpec {
+            sampling: sampling(),
+            continuations: 1,
+            strength: -0.5,
+            tier: Tier::PerToken,
+            // Texts without rude words are unlikely after a rude beginning, so their perplexity has to rise.
+            max_cost: 1.0,
+            ..CausalSpec::default()
+        },
     };
     let report = job.clone().run(&Ctl::new(0)).unwrap();
     for row in &report.rows {

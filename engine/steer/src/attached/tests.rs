@@ -173,8 +173,8 @@ fn harvest_measure_contrast_and_index() {
     let (texts, ctl) = (texts(&model, 40), Ctl::new(1));
     let folder = tempfile::tempdir().unwrap();
     let mut store = ActivationStore::create(folder.path(), d, 100, false, "llama").unwrap();
-    harvest(&model, at.point, &texts[..15], &mut store, &ctl).unwrap();
-    harvest(&model, at.point, &texts, &mut store, &ctl).unwrap();
+    harvest(&model, at.point, 0, &texts[..15], &mut store, &ctl).unwrap();
+    harvest(&model, at.point, 0, &texts, &mut store, &ctl).unwrap();
     assert_eq!(store.table().texts, 40);
     let bos = texts.iter().filter(|text| Some(text[0]) == model.config().bos).count();
     assert_eq!(store.rows(), 40 * 12 - bos);

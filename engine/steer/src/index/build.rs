@@ -59,8 +59,8 @@ impl IndexBuilder {
         })
     }
 
-    /// Adds a text with its activations `z` `[T, m]`. With `bos`, the first token is one and its row is not looked at.
-    pub fn push(&mut self, tokens: &[u32], z: &Tensor, bos: bool) -> Result<()> {
+    /// Adds a text with its activations `z` `[T, m]`. The rows of the first `unread` tokens are not looked at.
+    pub fn push(&mut self, tokens: &[u32], z: &Tensor, unread: usize) -> Result<()> {
         let (rows, features) = z.dims2()?;
         if rows != tokens.len() || features != self.table.features {
             return Err(SteerError::Spec(format!(
@@ -76,7 +76,7 @@ impl IndexBuilder {
         let values = z.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
         let mut end = self.offsets[self.offsets.len() - 1];
         for (t, row) in values.chunks_exact(features.max(1)).enumerate() {
-            if !(bos && t == 0) {
+            if t >= unread {
                 let at = (self.tokens.len() + t) as u32;
                 for (feature, &value) in row.iter().enumerate().filter(|(_, value)| **value > 0.0) {
                     self.sketches[feature].add(Hit { value, at }, &mut self.random);

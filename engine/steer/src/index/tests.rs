@@ -30,7 +30,7 @@ fn built(folder: &std::path::Path, sae: Option<&Sae>, head: Option<&Tensor>) -> 
             }
             z.extend(row);
         }
-        builder.push(&tokens, &Tensor::from_vec(z, (12, 4), &CPU).unwrap(), true).unwrap();
+        builder.push(&tokens, &Tensor::from_vec(z, (12, 4), &CPU).unwrap(), 1).unwrap();
     }
     builder.finish(sae, head, &Ctl::new(0)).unwrap();
     values
@@ -129,7 +129,7 @@ fn a_hundred_thousand_features_open_at_once() {
     let table = IndexTable { context: 8, ..IndexTable::default() };
     let mut builder = IndexBuilder::new(folder.path(), features, table, 0).unwrap();
     let z: Vec<f32> = (0..4 * features).map(|i| if i % 97 == 0 { 1.0 + (i % 13) as f32 } else { 0.0 }).collect();
-    builder.push(&[1, 2, 3, 4], &Tensor::from_vec(z, (4, features), &CPU).unwrap(), false).unwrap();
+    builder.push(&[1, 2, 3, 4], &Tensor::from_vec(z, (4, features), &CPU).unwrap(), 0).unwrap();
     builder.finish(None, None, &Ctl::new(0)).unwrap();
     let start = std::time::Instant::now();
     let index = FeatureIndex::open(folder.path()).unwrap();

@@ -79,13 +79,16 @@ impl Hooks for ReconstructionHook<'_> {
         tokens: &[u32],
         resid: &Tensor,
     ) -> plumb_text::Result<Option<Tensor>> {
-        let bos = usize::from(first_position == 0 && self.bos.is_some() && tokens.first().copied() == self.bos);
-        if bos == tokens.len() {
+        let kept = match first_position {
+            0 => self.sae.config.unread(tokens, self.bos),
+            later => self.sae.config.first_position().saturating_sub(later).min(tokens.len()),
+        };
+        if kept == tokens.len() {
             return Ok(None);
         }
-        let rest = resid.narrow(0, bos, tokens.len() - bos)?;
+        let rest = resid.narrow(0, kept, tokens.len() - kept)?;
         let rest = self.sae.reconstruct(&rest)?.to_dtype(resid.dtype())?;
-        let whole = if bos == 0 { rest } else { Tensor::cat(&[&resid.narrow(0, 0, bos)?, &rest], 0)? };
+        let whole = if kept == 0 { rest } else { Tensor::cat(&[&resid.narrow(0, 0, kept)?, &rest], 0)? };
         Ok(Some(whole))
     }
 }

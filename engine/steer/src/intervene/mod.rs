@@ -128,6 +128,8 @@ pub struct Steering {
     gates: GateRule,
     include_bos: bool,
     bos: Option<u32>,
+    /// Positions before it are not steered, as is BOS.
+    first_position: usize,
     width: usize,
     prompt: usize,
     /// Per-input gates, one per target.
@@ -180,6 +182,7 @@ impl Steering {
             gates: intervention.gates,
             include_bos: intervention.include_bos,
             bos,
+            first_position: sae.config.first_position(),
             width,
             prompt,
             seen: 0,
@@ -216,7 +219,8 @@ impl Steering {
         let z = self.subset.encode(x)?;
         let count = self.targets.len();
         let (include_bos, bos) = (self.include_bos, self.bos);
-        let free = |t: usize| first + t > 0 || include_bos || bos != Some(tokens[t]);
+        let from = self.first_position;
+        let free = |t: usize| include_bos || first + t >= from && (first + t > 0 || bos != Some(tokens[t]));
         self.open_input_gates(first, &z, &free)?;
         let mut changed: Option<Vec<f32>> = None;
         let mut open = vec![false; count];

@@ -141,17 +141,44 @@ impl SweepJob {
         Ok(series)
     }
 
-    /// The targets with other directions; `draw` gets a target's own.
+    /// A control for the targets; `draw` gets a direction and makes another of its length. Additions whose size does
+    /// not depend on the stream are replaced by one of the length that all have together: features that point the
+    /// same way move further than as many random directions would. Any other target is replaced by itself.
     fn replaced(&self, mut draw: impl FnMut(&[f32]) -> Result<Vec<f32>>) -> Result<Vec<Target>> {
-        let mut targets = self.spec.targets.clone();
-        for target in &mut targets {
-            let own = match &target.direction {
-                Some(direction) => direction.clone(),
-                None => self.subject.sae.decoder_vector(target.feature)?,
-            };
-            target.direction = Some(draw(&own)?);
+        let targets: Vec<&Target> = self.spec.targets.iter().filter(|target| !target.muted).collect();
+        let parts: Option<Vec<Vec<f32>>> = targets.iter().map(|target| self.addition(target)).collect::<Result<_>>()?;
+        if let (Some(first), Some(parts)) = (targets.first(), parts) {
+            let mut together = vec![0.0; self.subject.sae.config.d_in];
+            for part in &parts {
+                together.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+            }
+            let mut target = Target::add(first.feature, length(&together), Unit::Raw, None);
+            target.direction = Some(draw(&together)?);
+            return Ok(vec![target]);
         }
-        Ok(targets)
+        let mut replaced = Vec::with_capacity(targets.len());
+        for target in targets {
+            let direction = Some(draw(&self.direction(target)?)?);
+            replaced.push(Target { direction, ..target.clone() });
+        }
+        Ok(replaced)
+    }
+
+    fn direction(&self, target: &Target) -> Result<Vec<f32>> {
+        target.direction.as_ref().map_or_else(|| self.subject.sae.decoder_vector(target.feature), |own| Ok(own.clone()))
+    }
+
+    /// What a target adds wherever it acts; `None` where that depends on the stream.
+    fn addition(&self, target: &Target) -> Result<Option<Vec<f32>>> {
+        let Action::Add { strength, unit } = target.action else { return Ok(None) };
+        let own = self.direction(target)?;
+        let amount = match unit {
+            Unit::ResidNorm => return Ok(None),
+            Unit::MaxAct => target.reference.unwrap_or(1.0) / length(&own).max(f32::MIN_POSITIVE),
+            Unit::Raw => 1.0 / length(&own).max(f32::MIN_POSITIVE),
+            Unit::RawUnnormalised => 1.0,
+        };
+        Ok(Some(own.iter().map(|x| x * amount * strength * target.weight).collect()))
     }
 }
 

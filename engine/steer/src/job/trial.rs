@@ -22,7 +22,8 @@ pub(super) struct Trial<'a> {
     pub subject: &'a Subject,
     pub prompts: &'a [Vec<u32>],
     pub sampling: &'a Sampling,
-    /// Continuation `i` uses the seed of the sampling plus i.
+    /// Every continuation of every prompt has a seed of its own, counted up from that of the sampling: prompts that
+    /// shared their random numbers would all be lucky or unlucky together.
     pub continuations: usize,
     pub scorer: &'a dyn Scorer,
     /// What the experiment is called in its progress.
@@ -49,8 +50,7 @@ impl Trial<'_> {
         let attached = self.subject.attached();
         let prompts: Vec<&[u32]> =
             self.prompts.iter().flat_map(|prompt| std::iter::repeat_n(prompt.as_slice(), self.continuations)).collect();
-        let samplings: Vec<Sampling> = (0..self.prompts.len())
-            .flat_map(|_| 0..self.continuations as u64)
+        let samplings: Vec<Sampling> = (0..prompts.len() as u64)
             .map(|number| Sampling { seed: self.sampling.seed.wrapping_add(number), ..self.sampling.clone() })
             .collect();
         let part = |(prompts, samplings): (&[&[u32]], &[Sampling])| {

@@ -109,6 +109,26 @@ impl SaeConfig {
         }
     }
 
+    /// The first position of a text that it was trained on, as SAELens writes it (the start of `seqpos_slice`). The
+    /// stream at the first positions can be many times longer than anywhere else, whatever stands there.
+    pub fn first_position(&self) -> usize {
+        let start = self.other.get("seqpos_slice").and_then(|slice| slice.get(0)).and_then(Value::as_u64);
+        start.unwrap_or(0) as usize
+    }
+
+    /// Says that it was trained on the positions from `first` on.
+    pub fn set_first_position(&mut self, first: usize) {
+        if first > 0 {
+            self.other.insert("seqpos_slice".to_owned(), serde_json::json!([first, null]));
+        }
+    }
+
+    /// How many leading positions of a text it is not meant for: those it was not trained on, and BOS.
+    pub fn unread(&self, text: &[u32], bos: Option<u32>) -> usize {
+        let begins_with_bos = bos.is_some() && text.first().copied() == bos;
+        self.first_position().max(usize::from(begins_with_bos)).min(text.len())
+    }
+
     /// Reads a `cfg.json` of either form. `place` is named in errors.
     pub fn from_json(text: &str, place: &str) -> Result<Self> {
         let wrong = |what: String| SteerError::Config { place: place.to_owned(), what };
@@ -284,6 +304,18 @@ mod tests {
         let nested = SaeConfig::from_json(&flat.to_json().to_string(), "nested").unwrap();
         assert_eq!((nested.hook_name, nested.context_size), (flat.hook_name, Some(128)));
         assert!(nested.centre_input);
+    }
+
+    #[test]
+    fn positions_that_were_left_out_survive_a_round_trip() {
+        let mut config = SaeConfig::new(Architecture::Standard, 4, 8);
+        assert_eq!((config.unread(&[1, 2, 3], Some(1)), config.unread(&[1, 2, 3], Some(2))), (1, 0));
+        config.set_first_position(2);
+        let read = SaeConfig::from_json(&config.to_json().to_string(), "x").unwrap();
+        assert_eq!(read.first_position(), 2);
+        assert_eq!((read.unread(&[1, 2, 3], None), read.unread(&[1], None)), (2, 1));
+        let saelens = r#"{"d_in":4,"d_sae":8,"metadata":{"seqpos_slice":[null]}}"#;
+        assert_eq!(SaeConfig::from_json(saelens, "x").unwrap().first_position(), 0);
     }
 
     #[test]

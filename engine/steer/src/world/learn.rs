@@ -21,13 +21,17 @@ pub struct LearnSpec {
     pub batch: usize,
     /// Learning rate of Adam; it rises for a hundredth of the steps and falls along half a cosine.
     pub rate: f64,
+    /// What a unit of the residual stream's mean square costs, in nats.
+    pub stream: f64,
+    /// Share of itself that every matrix loses per step, times the learning rate (Loshchilov and Hutter 2019).
+    pub decay: f64,
     /// Seed of weights and texts.
     pub seed: u64,
 }
 
 impl Default for LearnSpec {
     fn default() -> Self {
-        Self { steps: 2500, batch: 1024, rate: 3e-3, seed: 1 }
+        Self { steps: 4000, batch: 1024, rate: 3e-3, stream: 1e-3, decay: 0.1, seed: 1 }
     }
 }
 
@@ -69,8 +73,8 @@ pub fn learn(spec: &LearnSpec, device: &Device, ctl: &Ctl) -> Result<Net> {
     for step in 0..spec.steps {
         ctl.check()?;
         let (tokens, texts) = batches.next_batch();
-        let loss = net.loss(&tokens, texts)?;
-        let gradients = loss.backward()?;
+        let [loss, whole] = net.loss(&tokens, texts, spec.stream)?;
+        let gradients = whole.backward()?;
         let share = step as f64 / spec.steps as f64;
         let rate =
             spec.rate * ((step as f64 + 1.0) / warm).min(1.0) * 0.5 * (1.0 + (std::f64::consts::PI * share).cos());
@@ -78,7 +82,8 @@ pub fn learn(spec: &LearnSpec, device: &Device, ctl: &Ctl) -> Result<Net> {
             // The graph of the loss must not live on in the moments.
             let Some(gradient) = gradients.get(var.as_tensor()).map(Tensor::detach) else { continue };
             let change = moments(first, second, &gradient, step + 1, rate)?;
-            var.set(&(var.as_detached_tensor() - change)?)?;
+            let decay = if var.rank() == 2 { spec.decay * rate } else { 0.0 };
+            var.set(&((var.as_detached_tensor() * (1.0 - decay))? - change)?)?;
         }
         if step.is_multiple_of(100) || step + 1 == spec.steps {
             let loss = loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;

@@ -107,6 +107,11 @@ impl Net {
 
     /// Logits `[B, T, V]` of texts of equal length, `B · T` tokens one text after the other.
     pub fn logits(&self, tokens: &[u32], texts: usize) -> Result<Tensor> {
+        Ok(self.run(tokens, texts)?.0)
+    }
+
+    /// Logits, and the mean square of the stream's entries after each block but the last, added up.
+    fn run(&self, tokens: &[u32], texts: usize) -> Result<(Tensor, Tensor)> {
         let NetSizes { d, blocks, heads, .. } = self.sizes;
         let (device, dtype) = (self.params.device(), self.params.dtype());
         let length = tokens.len() / texts;
@@ -116,6 +121,7 @@ impl Net {
         let mask: Vec<f64> =
             (0..length).flat_map(|t| (0..length).map(move |s| if s > t { HIDDEN } else { 0.0 })).collect();
         let mask = Tensor::from_vec(mask, (length, length), device)?.to_dtype(dtype)?;
+        let mut size = Tensor::zeros((), dtype, device)?;
         for block in 0..blocks {
             let at = format!("layers.{block}.");
             let weight = |name: &str| self.get(&format!("{at}{name}.weight"));
@@ -137,21 +143,31 @@ impl Net {
             let gate = y.matmul(&weight("mlp.gate_proj")?.t()?)?.silu()?;
             let up = y.matmul(&weight("mlp.up_proj")?.t()?)?;
             x = (x + (gate * up)?.matmul(&weight("mlp.down_proj")?.t()?)?)?;
+            if block + 1 < blocks {
+                size = (size + x.sqr()?.mean_all()?)?;
+            }
         }
         let normal = rms_norm(&x, self.get("norm.weight")?)?;
-        Ok(normal.matmul(&embedding.t()?)?.reshape((texts, length, ()))?)
+        Ok((normal.matmul(&embedding.t()?)?.reshape((texts, length, ()))?, size))
     }
 
-    /// Mean negative log-probability of every token that follows another one, in nats.
-    pub fn loss(&self, tokens: &[u32], texts: usize) -> Result<Tensor> {
+    /// Mean negative log-probability of every token that follows another one, in nats, and `stream` times the size of
+    /// the residual stream.
+    ///
+    /// Every block normalises what it reads, so nothing else keeps the stream short; without the second term one
+    /// direction of it (whether a sentence has ended) comes to hold most of its variance.
+    pub fn loss(&self, tokens: &[u32], texts: usize, stream: f64) -> Result<[Tensor; 2]> {
         let length = tokens.len() / texts;
-        let logits = self.logits(tokens, texts)?.narrow(1, 0, length - 1)?.contiguous()?;
+        let (logits, size) = self.run(tokens, texts)?;
+        let logits = logits.narrow(1, 0, length - 1)?.contiguous()?;
         let logits = logits.reshape((texts * (length - 1), ()))?;
         let next: Vec<u32> = tokens.chunks_exact(length).flat_map(|text| &text[1..]).copied().collect();
         let next = Tensor::new(next, self.params.device())?.unsqueeze(1)?;
         let largest = logits.max_keepdim(1)?.detach();
         let sums = logits.broadcast_sub(&largest)?.exp()?.sum_keepdim(1)?.log()?;
-        Ok(((sums + largest)? - logits.gather(&next, 1)?)?.mean_all()?)
+        let surprise = ((sums + largest)? - logits.gather(&next, 1)?)?.mean_all()?;
+        let whole = (&surprise + (size * stream)?)?;
+        Ok([surprise, whole])
     }
 }
 

@@ -159,8 +159,8 @@ fn gradients_of_the_language_model_equal_finite_differences() {
         param.var.set(&(param.var.as_detached_tensor() + noise).unwrap()).unwrap();
     }
     let tokens: Vec<u32> = (0..3 * 9).map(|_| random.below(vocabulary_size()) as u32).collect();
-    let loss = || net.loss(&tokens, 3).unwrap().to_scalar::<f64>().unwrap();
-    let gradients = net.loss(&tokens, 3).unwrap().backward().unwrap();
+    let loss = || net.loss(&tokens, 3, 0.1).unwrap()[1].to_scalar::<f64>().unwrap();
+    let gradients = net.loss(&tokens, 3, 0.1).unwrap()[1].backward().unwrap();
     let kinds = ["embed_tokens", "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "norm"];
     for kind in kinds {
         let of_kind: Vec<_> = net.params().entries().iter().filter(|param| param.name.contains(kind)).collect();
