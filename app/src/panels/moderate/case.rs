@@ -72,6 +72,12 @@ fn header(ui: &mut Ui, state: &State, look: &Look) {
 
 fn chip(ui: &mut Ui, text: &str) {
     let tokens = ui.tokens();
+    // A frame does not know its width before it is drawn, so the row has to be ended for it.
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let width = ui.painter().layout_no_wrap(text.to_owned(), font, tokens.text).size().x + 16.0;
+    if width > ui.available_size_before_wrap().x && ui.cursor().left() > ui.max_rect().left() + 1.0 {
+        ui.end_row();
+    }
     Frame::new().fill(tokens.surface_sunken).corner_radius(8).inner_margin(Margin::symmetric(8, 2)).show(ui, |ui| {
         ui.add(egui::Label::new(RichText::new(text).small().color(tokens.text)).truncate());
     });

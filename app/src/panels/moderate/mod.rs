@@ -268,7 +268,7 @@ fn queue(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         egui::Panel::left("moderate list")
             .resizable(true)
             .frame(right)
-            .default_size(width * 0.27)
+            .default_size(width * 0.29)
             .size_range(220.0..=width * 0.4)
             .show(ui, |ui| list::ui(ui, state, actions));
         egui::Panel::right("moderate verdict column")
