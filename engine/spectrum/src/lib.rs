@@ -28,3 +28,4 @@ pub mod spec;
 pub mod subject;
 pub mod survey;
 pub mod train;
+mod waves;
