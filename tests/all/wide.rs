@@ -54,7 +54,7 @@ fn index(folder: &Path, features: usize) {
         }
         first = false;
         let z = Tensor::from_vec(z, (4, features), &Device::Cpu).expect("numbers");
-        builder.push(&text[..4], &z, false).expect("it takes them up");
+        builder.push(&text[..4], &z, 0).expect("it takes them up");
     }
     builder.finish(None, None, &Ctl::new(0)).expect("it is written");
 }

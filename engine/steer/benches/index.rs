@@ -71,7 +71,7 @@ fn tokens_read_encoded_and_taken_up(bencher: divan::Bencher<'_, '_>) {
         for texts in texts.chunks(8) {
             let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
             for (text, resid) in texts.iter().zip(model.resid_batch(&texts, point).expect("a pass")) {
-                builder.push(text, &sae.encode(&resid).expect("widths fit").z, false).expect("it takes them up");
+                builder.push(text, &sae.encode(&resid).expect("widths fit").z, 0).expect("it takes them up");
             }
         }
     });
