@@ -381,7 +381,9 @@ fn guess<T: Real, O: LinearOp<T> + ?Sized>(
         );
     let mut block = combination(mix.as_ref(), &near[..found * len], len);
     let chance = CHANCE / (len as f64).sqrt();
-    block.iter_mut().for_each(|x| *x += T::of(chance * random.normal()));
+    for x in &mut block {
+        *x += T::of(chance * random.normal());
+    }
     let halves = if normal.on_outputs { 2 } else { 1 };
     Ok(Some(((halves * count).div_ceil(2), block)))
 }

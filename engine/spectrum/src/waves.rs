@@ -69,7 +69,9 @@ impl<T: Real> Symbol<'_, T> {
         let mut sigma = 0.0;
         for _ in 0..steps {
             let length = v.iter().map(|x| x * x).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
-            v.iter_mut().for_each(|x| *x /= length);
+            for x in &mut v {
+                *x /= length;
+            }
             let (vr, vi) = v.split_at(n);
             let (ur, ui) = image.split_at_mut(self.outputs);
             for (o, (r, i)) in real.chunks_exact(n).zip(imaginary.chunks_exact(n)).enumerate() {
