@@ -31,8 +31,7 @@ pub struct KrylovOptions<'a, T> {
     pub max_basis: usize,
     /// Seed of the starting vectors.
     pub seed: u64,
-    /// Right singular vectors of a nearby operator to start from, one after the other. Without them the operator's own
-    /// guesses are tried.
+    /// Right singular vectors of a nearby operator to start from, one after the other.
     pub warm: Option<&'a [T]>,
 }
 
@@ -67,13 +66,6 @@ const LOOSEST_RESIDUAL: f64 = 0.05;
 
 /// Values past the wanted ones that must have settled too: one that rises late may yet overtake a wanted one.
 const LOOKED_BEYOND: usize = 2;
-/// How much further than expected such a value is thought to rise.
-const CAUTION: f64 = 10.0;
-
-/// How much of each further guess is mixed into a starting vector, and the length of the random vector added for what
-/// the guesses do not see.
-const NEXT: f64 = 0.7;
-const CHANCE: f64 = 0.1;
 
 /// A look at the values costs an eigenvalue problem: there is one after every this share of the applications.
 const LOOKS: usize = 12;
@@ -96,22 +88,17 @@ impl Default for Progress {
 
 impl Progress {
     /// Note the eigenvalues. Gives the expected relative error of the top `k` singular values: Ritz values rise
-    /// geometrically, so the last rise and the ratio of the last two tell what is left. Of the values beyond those
-    /// count the ones that could still overtake a wanted one, at [`CAUTION`] times the expected rise. The worse of two
-    /// looks counts, because a value can rest before a larger one appears. An estimate, no bound.
+    /// geometrically, so the last rise and the ratio of the last two tell what is left. The worse of two looks
+    /// counts, because a value can rest before a larger one appears. An estimate, no bound.
     fn note(&mut self, values: &[f64], k: usize) -> f64 {
         let mut worst = 0.0_f64;
-        let mut rises = Vec::with_capacity(k + LOOKED_BEYOND);
-        let least = values.get(k - 1).copied().unwrap_or(0.0);
-        for (i, &value) in values.iter().take(k + LOOKED_BEYOND).enumerate() {
+        let mut rises = Vec::with_capacity(k);
+        for (i, &value) in values.iter().take(k).enumerate() {
             let rise = self.values.get(i).map_or(f64::INFINITY, |old| (value - old).max(0.0));
             let before = self.rises.get(i).copied().unwrap_or(f64::INFINITY);
             let ratio = if before.is_finite() && before > 0.0 { (rise / before).clamp(0.5, 0.95) } else { 0.95 };
-            let rest = rise * ratio / (1.0 - ratio);
-            if i < k || value + CAUTION * rest >= least {
-                // σ = √λ has half the relative error.
-                worst = worst.max(0.5 * rest / value.max(f64::MIN_POSITIVE));
-            }
+            // σ = √λ has half the relative error.
+            worst = worst.max(0.5 * rise * ratio / ((1.0 - ratio) * value.max(f64::MIN_POSITIVE)));
             rises.push(rise);
         }
         self.values = values.to_vec();
@@ -144,20 +131,6 @@ impl<O: ?Sized> Normal<'_, O> {
     {
         let batch = y.len() / self.other;
         if self.on_outputs { self.op.apply(y, batch, x) } else { self.op.adjoint(y, batch, x) }
-    }
-
-    /// Inputs of the operator on the side of the basis.
-    fn moved<T: Real>(&self, inputs: &[T]) -> Vec<T>
-    where
-        O: LinearOp<T>,
-    {
-        if !self.on_outputs || inputs.is_empty() {
-            return inputs.to_vec();
-        }
-        let count = inputs.len() / self.other;
-        let mut outputs = vec![T::default(); count * self.len];
-        self.op.apply(inputs, count, &mut outputs);
-        outputs
     }
 
     /// `MᵀM x` into `z`, with `y` for what is between.
@@ -260,20 +233,12 @@ pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
     let warm = options.warm.map_or(0, |warm| warm.len() / inputs).min(k);
     let block_size = block_size.max(warm).clamp(1, len);
     let by_memory = BASIS_BYTES / (len * size_of::<T>());
-    let mut random = Random::new(options.seed, "krylov start");
-    let guessed = if warm == 0 && options.block == 0 {
-        guess(&normal, k, block_size, by_memory / 2, options.seed, &mut random)?
-    } else {
-        None
-    };
     let cap = if options.max_basis == 0 { by_memory.min(BASIS_VECTORS) } else { options.max_basis };
     let cap = cap.max(k + 3 * block_size).min(len);
 
     let mut basis = Basis { vectors: Vec::new(), len, projected: Mat::zeros(0, 0) };
-    let (mut applications, mut block) = guessed.unwrap_or_else(|| (0, taken_warm(&normal, block_size, options)));
-    fill(&mut block, len, block_size, &mut random);
-    let mut block = orthonormal(&block, len, 0.0)?;
-    let (mut near, mut look) = (0, 0);
+    let mut block = start(&normal, block_size, options)?;
+    let (mut near, mut applications, mut look) = (0, 0, 0);
     let (mut top, mut whole, mut steps) = (f64::MIN_POSITIVE, false, 0);
     let (mut between, mut next) = (Vec::new(), Vec::new());
     let mut trace = Vec::new();
@@ -314,7 +279,7 @@ pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
             let residual = |i: usize| rests[i] / (values[i].max(T::EPSILON * top) * top).sqrt();
             let largest = if m >= k { (0..k).map(residual).fold(0.0, f64::max) } else { f64::INFINITY };
             let reached = largest <= 0.8 * options.tolerance
-                || progress.note(&values, k) <= options.accuracy && largest <= LOOSEST_RESIDUAL;
+                || progress.note(&values, k + LOOKED_BEYOND) <= options.accuracy && largest <= LOOSEST_RESIDUAL;
             if reached || m >= len || applications >= options.max_applications {
                 break (values, vectors);
             }
@@ -353,59 +318,33 @@ pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
     finish(&normal, &best, options.tolerance.max(loose), applications, trace)
 }
 
-/// The `k` best combinations of the operator's guesses, on the side of the basis, mixed into a block of `block_size`,
-/// and what they cost in applications. A small block goes further with as many applications, so it has to hold them all.
-fn guess<T: Real, O: LinearOp<T> + ?Sized>(
-    normal: &Normal<'_, O>,
-    k: usize,
-    block_size: usize,
-    most: usize,
-    seed: u64,
-    random: &mut Random,
-) -> Result<Option<(usize, Vec<T>)>, SpectrumError> {
-    let guesses = normal.op.guesses(most, seed);
-    let (len, count) = (normal.len, guesses.len() / normal.op.input_len());
-    if count < k {
-        return Ok(None);
-    }
-    let guesses = orthonormal(&normal.moved(&guesses), len, 0.0)?;
-    let Ritz { near, .. } = ritz(&guesses, len, |x, y| normal.half(x, y), normal.other)?;
-    let found = (near.len() / len).min(k);
-    let mix =
-        Mat::from_fn(
-            found,
-            block_size,
-            |i, j| {
-                if i % block_size == j { NEXT.powi((i / block_size) as i32) } else { 0.0 }
-            },
-        );
-    let mut block = combination(mix.as_ref(), &near[..found * len], len);
-    let chance = CHANCE / (len as f64).sqrt();
-    for x in &mut block {
-        *x += T::of(chance * random.normal());
-    }
-    let halves = if normal.on_outputs { 2 } else { 1 };
-    Ok(Some(((halves * count).div_ceil(2), block)))
-}
-
-/// The warm vectors, on the side of the basis.
-fn taken_warm<T: Real, O: LinearOp<T> + ?Sized>(
+/// The first block: the warm vectors, taken to the side of the basis, and random ones.
+fn start<T: Real, O: LinearOp<T> + ?Sized>(
     normal: &Normal<'_, O>,
     block_size: usize,
     options: &KrylovOptions<'_, T>,
-) -> Vec<T> {
-    let warm = options.warm.unwrap_or_default();
-    let inputs = normal.op.input_len();
-    let warm = &warm[..(warm.len() / inputs).min(block_size) * inputs];
-    if warm.iter().all(|value| value.double().is_finite()) { normal.moved(warm) } else { Vec::new() }
-}
-
-/// Random vectors after those of a block, until there are `block_size`.
-fn fill<T: Real>(block: &mut Vec<T>, len: usize, block_size: usize, random: &mut Random) {
+) -> Result<Vec<T>, SpectrumError> {
+    let len = normal.len;
+    let mut block = Vec::with_capacity(block_size * len);
+    if let Some(warm) = options.warm {
+        let inputs = normal.op.input_len();
+        let count = (warm.len() / inputs).min(block_size);
+        let warm = &warm[..count * inputs];
+        if warm.iter().all(|value| value.double().is_finite()) {
+            if normal.on_outputs {
+                block.resize(count * len, T::default());
+                normal.op.apply(warm, count, &mut block);
+            } else {
+                block.extend_from_slice(warm);
+            }
+        }
+    }
+    let mut random = Random::new(options.seed, "krylov start");
     let scale = 1.0 / (len as f64).sqrt();
     while block.len() < block_size * len {
         block.push(T::of(random.normal() * scale));
     }
+    orthonormal(&block, len, 0.0)
 }
 
 fn finish<T: Real, O: LinearOp<T> + ?Sized>(

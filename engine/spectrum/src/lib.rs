@@ -28,4 +28,3 @@ pub mod spec;
 pub mod subject;
 pub mod survey;
 pub mod train;
-mod waves;

@@ -41,13 +41,6 @@ pub trait LinearOp<T>: Send + Sync {
         false
     }
 
-    /// At most `most` inputs near the top right singular vectors, one after the other, where they are cheap to have.
-    /// Nothing is taken from them unseen, so a bad guess costs time only.
-    fn guesses(&self, most: usize, seed: u64) -> Vec<T> {
-        let _ = (most, seed);
-        Vec::new()
-    }
-
     /// Numbers in one input.
     fn input_len(&self) -> usize {
         self.input_shape().iter().product()
@@ -94,9 +87,6 @@ macro_rules! through {
             }
             fn simple_spectrum(&self) -> bool {
                 (**self).simple_spectrum()
-            }
-            fn guesses(&self, most: usize, seed: u64) -> Vec<T> {
-                (**self).guesses(most, seed)
             }
         }
     };

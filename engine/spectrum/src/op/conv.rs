@@ -17,7 +17,6 @@ use super::gemm::{all_threads, product, rows, rows_mut};
 use super::scratch::Scratch;
 use super::{Kernelled, LinearOp, Real};
 use crate::geometry::{Geometry, PaddingMode};
-use crate::waves::{Symbol, standing_waves};
 use lanes::{from_lanes, gather, scatter, to_lanes};
 
 /// Bytes of a gathered block: it should stay in the second-level cache.
@@ -43,8 +42,6 @@ pub struct ConvOp<T> {
     across: Axis,
     input: [usize; 2],
     simple: bool,
-    /// Whether its top singular vectors are near standing waves.
-    wavy: bool,
     scratch: Scratch<T>,
 }
 
@@ -102,7 +99,6 @@ impl<T: Real> ConvOp<T> {
         checked_len("a gathered block", &[weight_shape[1], taps[0], taps[1], across.output])?;
         let couples = |axis: usize| geometry.input[axis] == 1 || (taps[axis] > 1 && geometry.dilation[axis] == 1);
         let simple = geometry.padding_mode != PaddingMode::Circular && groups == 1 && couples(0) && couples(1);
-        let wavy = simple && !one_axis && geometry.stride == [1, 1] && geometry.padding_mode == PaddingMode::Zeros;
         Ok(Self {
             weight,
             weight_shape: weight_shape.to_vec(),
@@ -116,7 +112,6 @@ impl<T: Real> ConvOp<T> {
             across,
             input: geometry.input,
             simple,
-            wavy,
             scratch: Scratch::default(),
         })
     }
@@ -280,14 +275,6 @@ impl<T: Real> LinearOp<T> for ConvOp<T> {
 
     fn simple_spectrum(&self) -> bool {
         self.simple
-    }
-
-    fn guesses(&self, most: usize, seed: u64) -> Vec<T> {
-        if !self.wavy {
-            return Vec::new();
-        }
-        let symbol = Symbol { weight: &self.weight, outputs: self.group_out, inputs: self.group_in, taps: self.taps };
-        standing_waves(&symbol, self.input, most, seed)
     }
 }
 
