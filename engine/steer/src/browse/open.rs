@@ -287,7 +287,7 @@ impl OpenJob {
         let scorer = self.spec.judge.open(&self.spec.model, &self.cache, ctl)?;
         let tiny = name == plumb_text::embedded::TINY;
         let subject = Arc::new(Subject::new(model, Arc::new(sae), name, self.spec.point)?);
-        let own_folder = own::folder(&self.cache, name, &self.spec.sae);
+        let own_folder = own::folder(&self.cache, name, &self.spec.sae, subject.attached().sae)?;
         let mut opened = Opened {
             subject,
             words,

@@ -34,7 +34,7 @@ impl Pair {
             return Ok(Some(FeatureIndex::open(folder)?));
         }
         let (model, features) = (self.model.model.as_str(), subject.attached().sae.config.d_sae);
-        let own = own::folder(cache, model, &self.sae);
+        let own = own::folder(cache, model, &self.sae, subject.attached().sae)?;
         if model == embedded::TINY && world::embedded(&self.sae, &Device::Cpu)?.is_some() {
             return Ok(Some(own::index_of_the_world(subject, [model, &self.sae], &own, ctl)?));
         }
