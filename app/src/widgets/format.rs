@@ -110,6 +110,11 @@ pub fn signed_percent(share: f64) -> String {
     minus(&text)
 }
 
+/// A relative rise: in percent, from ten times on as a factor.
+pub fn rise(share: f64) -> String {
+    if share < 9.0 { signed_percent(share) } else { format!("× {}", number(share + 1.0)) }
+}
+
 thread_local! {
     static VARYING_HIDDEN: Cell<bool> = const { Cell::new(false) };
 }
@@ -203,6 +208,8 @@ mod tests {
         assert_eq!(tick(0.5), "0.5");
         assert_eq!([0.0086592, -0.00002, 0.283, 12.371].map(short), ["0.00866", "−2e−5", "0.283", "12.4"]);
         assert_eq!(signed_percent(-0.0123), "−1.23 %");
+        assert_eq!(rise(-0.0123), "−1.23 %");
+        assert!(rise(263.0).starts_with("× 264"), "{}", rise(263.0));
         assert_eq!(shape(&[64, 3, 7, 7]), "64×3×7×7");
     }
 

@@ -109,7 +109,7 @@ impl Rows for Candidates<'_> {
     fn text(&self, row: usize, column: usize) -> String {
         match (column, self.value(row, column)) {
             (0, _) => self.state.title(self.list[row].score.feature),
-            (6, Some(cost)) => format::signed_percent(cost),
+            (6, Some(cost)) => format::rise(cost),
             (_, value) => value.map_or_else(String::new, format::short),
         }
     }

@@ -143,6 +143,8 @@ impl Panel for SteerPanel {
                 None => return,
             },
             commands::RACK_BEST => {
+                // Together they get one strength: each at its own would be too much of the same.
+                state.edit.rack.shared |= state.edit.rack.slots.is_empty();
                 for feature in state.best_candidates() {
                     self.state.act(Action::Rack(feature), cx);
                 }

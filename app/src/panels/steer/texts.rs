@@ -185,7 +185,7 @@ fn meters(ui: &mut Ui, text: &Side, baseline: &Side, steered: bool) {
     }
     if let Some(perplexity) = text.perplexity {
         let rise = baseline.perplexity.filter(|_| steered).map(|base| perplexity / base - 1.0);
-        let rise = rise.map_or_else(String::new, |rise| format!(" ({})", format::signed_percent(rise)));
+        let rise = rise.map_or_else(String::new, |rise| format!(" ({})", format::rise(rise)));
         let label =
             RichText::new(format!("perplexity {}{rise}", format::number(perplexity))).small().color(tokens.text_weak);
         ui.label(label).on_hover_text("Of these tokens under the unsteered model: low is fluent");
