@@ -2,7 +2,7 @@
 //! all three give the same numbers.
 
 use plumb_steer::experiment::{
-    FindExperiment, GenerateExperiment, Pair, SplittingExperiment, SweepExperiment, TextChoice, TextSource,
+    FindExperiment, GenerateExperiment, Judge, Pair, SplittingExperiment, SweepExperiment, TextChoice, TextSource,
 };
 use plumb_steer::spec::{CausalSpec, SplittingSpec};
 use plumb_text::Sampling;
@@ -36,6 +36,11 @@ impl State {
         prompts
     }
 
+    /// Who judges what is on screen.
+    pub(super) fn judge_at_work(&self) -> Judge {
+        self.opened.as_ref().map_or_else(|| self.judge.clone(), |opened| opened.judge.clone())
+    }
+
     fn measured_prompts(&self) -> TextChoice {
         TextChoice { chat: self.chat, ..texts(self.prompts_to_measure()) }
     }
@@ -59,7 +64,7 @@ impl State {
             chat: self.chat,
             intervention: self.edit.rack.intervention(),
             sampling: self.sampling.clone(),
-            judge: self.judge.clone(),
+            judge: self.judge_at_work(),
             ..GenerateExperiment::default()
         }
     }
@@ -76,7 +81,7 @@ impl State {
             prompts: self.measured_prompts(),
             neutral: self.neutral(),
             causal: CausalSpec { sampling: self.short_sampling(), ..CausalSpec::default() },
-            judge: self.judge.clone(),
+            judge: self.judge_at_work(),
         }
     }
 
@@ -94,7 +99,7 @@ impl State {
             prompts: self.measured_prompts(),
             neutral: self.neutral(),
             questions: self.questions.clone(),
-            judge: self.judge.clone(),
+            judge: self.judge_at_work(),
             sweep,
             seed: self.sampling.seed,
         }
@@ -112,7 +117,7 @@ impl State {
             second: TextChoice { seed, ..texts(contrast.second) },
             concept: self.typed.concept.split_whitespace().map(str::to_owned).collect(),
             prompts: self.measured_prompts(),
-            judge: self.judge.clone(),
+            judge: self.judge_at_work(),
             splitting: SplittingSpec {
                 find: self.find_spec.clone(),
                 sampling: self.short_sampling(),

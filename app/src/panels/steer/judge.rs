@@ -27,7 +27,7 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         ui.label(text).on_hover_text("In the tiny world it is known which words are rude, so no judge is needed");
         return;
     }
-    let now = state.opened.as_ref().map_or_else(|| state.judge.clone(), |opened| opened.judge.clone());
+    let now = state.judge_at_work();
     let title = format!("judge: {}", name(&now));
     let menu = ui.menu_button(RichText::new(&title).small(), |ui| {
         ui.set_min_width(260.0);

@@ -284,8 +284,10 @@ impl OpenJob {
             notes,
         };
         let words = Words::of(&model);
-        let scorer = self.spec.judge.open(&self.spec.model, &self.cache, ctl)?;
         let tiny = name == plumb_text::embedded::TINY;
+        // One that was chosen for another model knows nothing of this world's words.
+        let judge = if tiny { Judge::default() } else { self.spec.judge.clone() };
+        let scorer = judge.open(&self.spec.model, &self.cache, ctl)?;
         let subject = Arc::new(Subject::new(model, Arc::new(sae), name, self.spec.point)?);
         let own_folder = own::folder(&self.cache, name, &self.spec.sae, subject.attached().sae)?;
         let mut opened = Opened {
@@ -296,7 +298,7 @@ impl OpenJob {
             examples: if tiny { Examples::of_the_world() } else { Examples::plain() },
             quality: read_quality(&own_folder).or_else(|| folder.as_deref().and_then(read_quality)),
             own_folder,
-            judge: self.spec.judge.clone(),
+            judge,
             scorer,
             about,
             read: Arc::default(),

@@ -112,8 +112,7 @@ impl SaeConfig {
     /// The first position of a text that it was trained on, as SAELens writes it (the start of `seqpos_slice`). The
     /// stream at the first positions can be many times longer than anywhere else, whatever stands there.
     pub fn first_position(&self) -> usize {
-        let start = self.other.get("seqpos_slice").and_then(|slice| slice.get(0)).and_then(Value::as_u64);
-        start.unwrap_or(0) as usize
+        slice_start(self.other.get("seqpos_slice")).unwrap_or(0)
     }
 
     /// Says that it was trained on the positions from `first` on.
@@ -208,6 +207,18 @@ impl SaeConfig {
         let needed = |what: &str, value: Option<usize>| {
             value.filter(|&v| v > 0).ok_or_else(|| wrong(format!("“{what}” is missing or zero: add it")))
         };
+        let first = slice_start(take.all.get("seqpos_slice")).ok_or_else(|| {
+            let slice = take.all.get("seqpos_slice").unwrap_or(&Value::Null);
+            wrong(format!(
+                "“seqpos_slice” is {slice}, not a list like [2, null] of the first position and the one after the last"
+            ))
+        })?;
+        let context_size = take.count("context_size")?;
+        if let Some(context) = context_size.filter(|&context| first >= context) {
+            return Err(wrong(format!(
+                "“seqpos_slice” begins at position {first} of texts of {context} tokens: no position is left"
+            )));
+        }
         Ok(Self {
             architecture,
             d_in: needed("d_in", take.count("d_in")?)?,
@@ -220,7 +231,7 @@ impl SaeConfig {
             model_name,
             hook_name,
             prepend_bos: take.flag("prepend_bos")?.unwrap_or(true),
-            context_size: take.count("context_size")?,
+            context_size,
             other: take.all,
         })
     }
@@ -255,6 +266,21 @@ impl SaeConfig {
             root["rescale_acts_by_decoder_norm"] = self.rescale_acts_by_decoder_norm.into();
         }
         root
+    }
+}
+
+/// Where a Python slice `[end]`, `[start, end]` or `[start, end, step]` begins; `None` for what is no such list, or counts
+/// from the end.
+fn slice_start(slice: Option<&Value>) -> Option<usize> {
+    let number = |value: &Value| if value.is_null() { Some(0) } else { value.as_u64().map(|n| n as usize) };
+    match slice {
+        None | Some(Value::Null) => Some(0),
+        Some(Value::Array(parts)) => match parts.as_slice() {
+            [] => Some(0),
+            [end] => number(end).map(|_| 0),
+            [start, ..] => number(start),
+        },
+        Some(_) => None,
     }
 }
 
@@ -314,8 +340,10 @@ mod tests {
         let read = SaeConfig::from_json(&config.to_json().to_string(), "x").unwrap();
         assert_eq!(read.first_position(), 2);
         assert_eq!((read.unread(&[1, 2, 3], None), read.unread(&[1], None)), (2, 1));
-        let saelens = r#"{"d_in":4,"d_sae":8,"metadata":{"seqpos_slice":[null]}}"#;
-        assert_eq!(SaeConfig::from_json(saelens, "x").unwrap().first_position(), 0);
+        for (slice, first) in [("null", 0), ("[]", 0), ("[null]", 0), ("[5]", 0), ("[null,9]", 0), ("[3,9]", 3)] {
+            let text = format!(r#"{{"d_in":4,"d_sae":8,"metadata":{{"seqpos_slice":{slice}}}}}"#);
+            assert_eq!(SaeConfig::from_json(&text, "x").unwrap().first_position(), first, "{slice}");
+        }
     }
 
     #[test]
@@ -337,6 +365,10 @@ mod tests {
             (r#"{"d_in":4,"d_sae":8,"architecture":"novel"}"#, "novel"),
             (r#"{"d_in":4,"d_sae":8,"hook_name":"blocks.0.attn.hook_z"}"#, "hook_z"),
             (r#"{"d_in":4,"d_sae":8,"normalize_activations":"odd"}"#, "odd"),
+            (r#"{"d_in":4,"d_sae":8,"seqpos_slice":"2:"}"#, "not a list"),
+            (r#"{"d_in":4,"d_sae":8,"seqpos_slice":[-4,null]}"#, "not a list"),
+            (r#"{"d_in":4,"d_sae":8,"seqpos_slice":[1e30,null]}"#, "not a list"),
+            (r#"{"d_in":4,"d_sae":8,"seqpos_slice":[128,null],"context_size":128}"#, "no position is left"),
         ] {
             let error = SaeConfig::from_json(text, "cfg.json").unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("cfg.json"), "{error}");
