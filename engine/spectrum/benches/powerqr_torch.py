@@ -1,13 +1,15 @@
 """PowerQR with PyTorch's automatic differentiation, the paper's own route, beside `resnet18.rs`.
 
-    python engine/spectrum/benches/powerqr_torch.py [--threads 2] [--seed 0]
+    PLUMB_WEIGHTS=/tmp/weights cargo bench -p plumb-spectrum --bench resnet18 -- krylov
+    python engine/spectrum/benches/powerqr_torch.py --weights /tmp/weights [--threads 2] [--seed 0]
 
-Needs torch. For each of the 20 convolutions of a ResNet-18 in its CIFAR form (32 x 32 inputs, PyTorch's default
-random weights): four vectors, shift 1, until each of the four estimates is right to 1e-3. The right values are taken
+Needs torch. For each of the 20 convolutions of a ResNet-18 in its CIFAR form (32 x 32 inputs, the weights that the
+other benchmark wrote, or without a file PyTorch's default random ones): four vectors, shift 1, until each of the four estimates is right to 1e-3. The right values are taken
 beforehand, untimed, by block Lanczos. Prints seconds and steps.
 """
 
 import argparse
+import os
 import time
 
 import torch
@@ -76,13 +78,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--weights", help="32-bit floats, layer after layer")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
+    weights = torch.from_file(arguments.weights, size=os.path.getsize(arguments.weights) // 4) if arguments.weights else None
     total_steps, total_seconds = 0, 0.0
     for inputs, outputs, pixels, stride, taps in convolutions():
         layer = torch.nn.Conv2d(inputs, outputs, taps, stride=stride, padding=taps // 2, bias=False)
         layer.requires_grad_(False)
+        if weights is not None:
+            layer.weight.copy_(weights[: layer.weight.numel()].reshape(layer.weight.shape))
+            weights = weights[layer.weight.numel() :]
         shape = (inputs, pixels, pixels)
         right = right_values(layer, shape).float()
         steps, seconds = power_qr(layer, shape, right)

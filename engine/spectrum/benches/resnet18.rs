@@ -9,7 +9,7 @@
 //!
 //! Below the table it says how far the values are from those in 64-bit floats, and adds the layers up, so that the
 //! methods are compared within one run. `-- krylov` times that alone; `PLUMB_SEED=N` before the command draws other
-//! weights and starts.
+//! weights and starts, `PLUMB_WEIGHTS=FILE` writes the weights for `powerqr_torch.py`.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark may stop at what it did not expect")]
 
@@ -103,6 +103,10 @@ fn power_qr_step_through_candle(bencher: divan::Bencher, layer: &Convolution) {
 }
 
 fn main() {
+    if let Some(file) = std::env::var_os("PLUMB_WEIGHTS") {
+        let weights = resnet18().into_iter().flat_map(|layer| layer.weight).flat_map(f32::to_le_bytes);
+        std::fs::write(file, weights.collect::<Vec<_>>()).unwrap();
+    }
     divan::main();
     let (krylov, power_qr, candle) = (KRYLOV.runs(), POWER_QR.runs(), CANDLE.runs());
     if krylov.is_empty() {

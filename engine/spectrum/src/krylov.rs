@@ -8,7 +8,7 @@ use faer::Mat;
 use plumb_core::Ctl;
 use plumb_core::random::Random;
 
-use crate::blocks::{add_combination, combination, dots, orthonormal, symmetric_eigen};
+use crate::blocks::{add_combination, combination, dot, dots, orthonormal, symmetric_eigen};
 use crate::op::{LinearOp, Real};
 use crate::singular::{Ritz, SingularTriplets, SpectrumError, TraceStep, ritz};
 use crate::spec::Method;
@@ -56,10 +56,49 @@ const BASIS_BYTES: usize = 256 << 20;
 const BASIS_VECTORS: usize = 200;
 
 /// Rounding errors grow in the direction of a Ritz vector in proportion to 1 / its residual (Paige 1976). From this
-/// share of √ε on the whole basis is cleaned in every step.
+/// share of √ε on the whole basis is cleaned now and then.
 const LOSS: f64 = 1.0;
-/// Vectors so short that cleaning the whole basis costs nothing to speak of.
+/// Vectors so short that cleaning the whole basis in every step costs nothing to speak of.
 const SHORT: usize = 2048;
+
+/// When new vectors are cleaned of the whole basis, not only of its last blocks.
+///
+/// Two steps in a row start the rounding errors of the recurrence anew; then they need a while to grow. How long is
+/// learnt from what was found: the values stay right to ε while the basis is orthogonal to √ε (Simon 1984).
+struct Cleaning {
+    on: bool,
+    /// Steps without cleaning after two with it.
+    pause: usize,
+    /// Steps since the first of the last two with it.
+    step: usize,
+}
+
+impl Cleaning {
+    const PAUSES: std::ops::RangeInclusive<usize> = 2..=16;
+    /// Shares of √ε, in the cosine of a new vector with an old one, above which the pause was too long, and below
+    /// which it may be longer.
+    const MUCH: f64 = 0.2;
+    const LITTLE: f64 = 0.02;
+
+    fn due(&self) -> bool {
+        self.on && self.step < 2
+    }
+
+    /// Note a step, and the largest cosine that it found if it was due.
+    fn note(&mut self, cosine: f64, epsilon: f64) {
+        if !self.on {
+            return;
+        }
+        if self.step == 0 {
+            if cosine > Self::MUCH * epsilon.sqrt() {
+                self.pause = (self.pause / 2).max(*Self::PAUSES.start());
+            } else if cosine < Self::LITTLE * epsilon.sqrt() {
+                self.pause = (self.pause + 2).min(*Self::PAUSES.end());
+            }
+        }
+        self.step = (self.step + 1) % (2 + self.pause);
+    }
+}
 
 /// Residual above which no accuracy of the values is believed.
 const LOOSEST_RESIDUAL: f64 = 0.05;
@@ -161,14 +200,23 @@ impl<T: Real> Basis<T> {
     ///
     /// In exact arithmetic only the vectors from `near` on have a share. They go first: what is large must be gone
     /// before the rest is measured, or rounding errors in the basis grow from step to step. The others' shares are
-    /// rounding errors, and are left where they are unless `whole` is asked for.
-    fn project(&mut self, block: &mut [T], near: usize, whole: bool) {
+    /// rounding errors, and are left where they are unless `whole` is asked for: then the largest of their cosines
+    /// with the block is given back.
+    fn project(&mut self, block: &mut [T], near: usize, whole: bool) -> f64 {
         let (m, b) = (self.count(), block.len() / self.len);
         let mut shares = Mat::zeros(m, b);
+        let mut cosine = 0.0_f64;
         for pass in 0..2 {
             let from = if pass == 1 && whole { 0 } else { near };
             let basis = &self.vectors[from * self.len..];
             let part = dots(basis, block, self.len);
+            if pass == 1 && whole {
+                let lengths = block.chunks_exact(self.len).map(|vector| dot(vector, vector).sqrt());
+                for (j, length) in lengths.enumerate() {
+                    let largest = (0..near).map(|i| part[(i, j)].abs()).fold(0.0, f64::max);
+                    cosine = cosine.max(largest / length.max(f64::MIN_POSITIVE));
+                }
+            }
             add_combination(block, -1.0, part.as_ref(), basis, self.len);
             for j in 0..b {
                 for i in from..m {
@@ -191,6 +239,7 @@ impl<T: Real> Basis<T> {
                 self.projected[(m - b + j, m - b + i)] = mean;
             }
         }
+        cosine
     }
 
     /// Random vectors beside the basis, orthonormal; fewer or none where there is no room.
@@ -239,7 +288,8 @@ pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
     let mut basis = Basis { vectors: Vec::new(), len, projected: Mat::zeros(0, 0) };
     let mut block = start(&normal, block_size, options)?;
     let (mut near, mut applications, mut look) = (0, 0, 0);
-    let (mut top, mut whole, mut steps) = (f64::MIN_POSITIVE, false, 0);
+    let mut top = f64::MIN_POSITIVE;
+    let mut cleaning = Cleaning { on: false, pause: 6, step: 0 };
     let (mut between, mut next) = (Vec::new(), Vec::new());
     let mut trace = Vec::new();
     let mut progress = Progress::default();
@@ -250,10 +300,8 @@ pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
         basis.vectors.extend_from_slice(&block);
         normal.both(&block, &mut between, &mut next);
         applications += count;
-        steps += 1;
-        // Two steps in a row start the rounding errors of the recurrence anew; then they need a while to grow.
-        let clean = len <= SHORT || whole && steps % 4 < 2;
-        basis.project(&mut next, near, clean);
+        let cosine = basis.project(&mut next, near, len <= SHORT || cleaning.due());
+        cleaning.note(cosine, T::EPSILON);
         // Next time the blocks before this one have no share.
         near = basis.count() - count;
         let rest = dots(&next, &next, len);
@@ -284,7 +332,7 @@ pub fn block_krylov<T: Real, O: LinearOp<T> + ?Sized>(
                 break (values, vectors);
             }
             let least = rests.iter().copied().fold(f64::INFINITY, f64::min);
-            whole = whole || full || least * T::EPSILON.sqrt() <= LOSS * T::EPSILON * top;
+            cleaning.on = cleaning.on || full || least * T::EPSILON.sqrt() <= LOSS * T::EPSILON * top;
             if full {
                 // Keep half of the room, best Ritz vectors first: the rest of the Krylov space is rebuilt from them.
                 let kept = (cap / 2).max(k + block_size).min(m);
