@@ -129,15 +129,17 @@ fn errors(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     }
 }
 
-/// What the file left out, under the table.
-pub fn skipped(ui: &mut Ui, state: &State) {
+/// What the file left out, under the table; unfolded where that is all there is to see.
+pub fn skipped(ui: &mut Ui, state: &State, open: bool) {
     let tokens = ui.tokens();
     let skipped = &state.report.skipped;
     if skipped.is_empty() {
         return;
     }
     let title = format!("Skipped ({})", skipped.len());
-    egui::CollapsingHeader::new(RichText::new(title).small()).id_salt("skipped").show(ui, |ui| {
+    let header =
+        egui::CollapsingHeader::new(RichText::new(title).small()).id_salt(("skipped", open)).default_open(open);
+    header.show(ui, |ui| {
         let area = egui::ScrollArea::vertical().id_salt("skipped list").max_height(140.0).auto_shrink([false, true]);
         scroll::rows(ui, "Skipped tensors", area, 18.0, skipped.len(), |ui, range| {
             for row in &skipped[range] {

@@ -62,6 +62,7 @@ fn nothing_yet(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         return;
     }
     let (title, text) = match &state.subject {
+        Some(_) if state.report.skipped.is_empty() => ("No weights", "This file holds no tensors."),
         Some(_) => (
             "No linear layers",
             "This file holds no weight that stands for a linear map. The reasons are listed under Skipped.",
@@ -71,7 +72,7 @@ fn nothing_yet(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     if status::empty(ui, title, text, Some("Open the sample model")) {
         actions.push(Action::Open(super::act::SAMPLE.to_owned()));
     }
-    head::skipped(ui, state);
+    head::skipped(ui, state, true);
 }
 
 fn table(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
@@ -103,5 +104,5 @@ fn table(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     if changed {
         actions.push(Action::Selected);
     }
-    head::skipped(ui, state);
+    head::skipped(ui, state, false);
 }

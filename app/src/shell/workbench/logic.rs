@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use egui::Context;
 use plumb_core::run_folder::RunFolder;
+use plumb_core::source::Source;
 
 use super::Workbench;
 use crate::shell::commands::{self, CommandSpec};
@@ -135,10 +136,12 @@ impl Workbench {
     /// A run folder reopens in the panel of its method, a preset and any other file in the panel that knows it.
     pub(super) fn open_now(&mut self, path: &Path) {
         if !path.exists() {
-            self.contents
-                .shared
-                .notify
-                .error(format!("{} does not exist. Check the path for a misspelt name.", path.display()));
+            let name = path.display();
+            let what = match Source::parse(&name.to_string()) {
+                Ok(Source::Path(_)) | Err(_) => "does not exist. Check the path for a misspelt name.",
+                Ok(_) => "is an address, not a file. Type it into the field at the top of the tab it is for.",
+            };
+            self.contents.shared.notify.error(format!("{name} {what}"));
             return;
         }
         if path.is_dir()

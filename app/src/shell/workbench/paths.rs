@@ -1,6 +1,7 @@
 //! Cards with a path field: what is opened, and the answer to a question that the desktop could not ask.
 
-use egui::{Key, RichText, Ui};
+use egui::text::{CCursor, CCursorRange};
+use egui::{Key, Response, RichText, TextEdit, Ui};
 
 use super::popovers::header;
 use super::run_command::OPEN_FILE;
@@ -25,12 +26,12 @@ impl Workbench {
         ui.horizontal(|ui| {
             let label = ui.label("Path");
             let width = (ui.available_width() - 150.0).max(120.0);
-            let field = egui::TextEdit::singleline(&mut self.path_field)
+            let field = TextEdit::singleline(&mut self.path_field)
                 .hint_text("A checkpoint, a preset (.ron) or a run folder")
                 .desired_width(width);
             let field = ui.add(field).labelled_by(label.id);
             if self.popover_opened {
-                field.request_focus();
+                begin(&field, &self.path_field);
             }
             go = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
             let ready = !self.path_field.trim().is_empty();
@@ -96,10 +97,10 @@ impl Workbench {
         ui.horizontal(|ui| {
             let label = ui.label("Path");
             let width = (ui.available_width() - 90.0).max(120.0);
-            let field = ui.add(egui::TextEdit::singleline(&mut question.path).desired_width(width));
+            let field = ui.add(TextEdit::singleline(&mut question.path).desired_width(width));
             let field = field.labelled_by(label.id);
             if fresh {
-                field.request_focus();
+                begin(&field, &question.path);
             }
             go = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
             let word = match (saving, there) {
@@ -126,6 +127,15 @@ impl Workbench {
         }
         close
     }
+}
+
+/// Give the keyboard to a path field, with what it holds selected: typing replaces it, an arrow key keeps it.
+fn begin(field: &Response, text: &str) {
+    field.request_focus();
+    let mut state = TextEdit::load_state(&field.ctx, field.id).unwrap_or_default();
+    let end = CCursor::new(text.chars().count());
+    state.cursor.set_char_range(Some(CCursorRange::two(CCursor::new(0), end)));
+    state.store(&field.ctx, field.id);
 }
 
 fn expand_home(path: &str) -> std::path::PathBuf {

@@ -90,6 +90,25 @@ fn typing_a_question_mark_does_not_open_help() {
 }
 
 #[test]
+fn what_the_path_field_held_is_replaced_by_typing_and_an_address_is_told_from_a_path() {
+    let home = tempfile::tempdir().unwrap();
+    let mut harness = plain(home.path());
+    for (text, says) in [
+        ("/no/such/file.safetensors", "/no/such/file.safetensors does not exist"),
+        ("embedded:digits-resnet8", "embedded:digits-resnet8 is an address, not a file"),
+    ] {
+        command(&mut harness, commands::OPEN);
+        // What a person's keys send, unlike a text typed through the accessibility tree, respects the selection.
+        harness.event(egui::Event::Text(text.to_owned()));
+        harness.run();
+        harness.key_press(Key::Enter);
+        harness.run();
+        let all = harness.state().notifications().all();
+        assert!(all.iter().any(|message| message.text.starts_with(says)), "{all:?}");
+    }
+}
+
+#[test]
 fn a_missing_file_gives_a_message_that_stays_in_the_history() {
     let home = tempfile::tempdir().unwrap();
     let mut harness = plain(home.path());
