@@ -1,7 +1,9 @@
 //! The Steer tab inside the window: it comes first, opens the tiny world when it is looked at, and steers by keyboard.
 
+use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
 use plumb::shell::settings::ThemeChoice;
 use plumb::shell::workbench::Workbench;
 use plumb::widgets::format;
@@ -72,10 +74,15 @@ fn steered(name: &str, theme: ThemeChoice, size: [f32; 2]) {
     let home = tempfile::tempdir().expect("a folder");
     let mut harness = workbench(home.path(), theme, size, Vec::new());
     command(&mut harness, "steer.sample");
-    for id in ["steer.find", "steer.rack_best", "steer.steer"] {
+    for id in ["steer.find", "steer.rack_best", "steer.tab_steer"] {
         command(&mut harness, id);
         harness.run();
     }
+    // Steering turns this seed's rude text into a polite one; not every seed's.
+    harness.get_by_role_and_label(Role::SpinButton, "seed").set_value_accesskit(2.0);
+    harness.run();
+    command(&mut harness, "steer.steer");
+    harness.run();
     harness.snapshot(name);
 }
 

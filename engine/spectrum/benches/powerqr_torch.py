@@ -4,8 +4,8 @@
     python engine/spectrum/benches/powerqr_torch.py --weights /tmp/weights [--threads 2] [--seed 0]
 
 Needs torch. For each of the 20 convolutions of a ResNet-18 in its CIFAR form (32 x 32 inputs, the weights that the
-other benchmark wrote, or without a file PyTorch's default random ones): four vectors, shift 1, until each of the four estimates is right to 1e-3. The right values are taken
-beforehand, untimed, by block Lanczos. Prints seconds and steps.
+other benchmark wrote, or without a file PyTorch's default random ones): four vectors, shift 1, until each of the four
+estimates is right to 1e-3. The right values are taken beforehand, untimed, by block Lanczos. Prints seconds and steps.
 """
 
 import argparse
