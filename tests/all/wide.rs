@@ -42,17 +42,17 @@ fn index(folder: &Path, features: usize) {
     let mut builder = IndexBuilder::new(folder, features, table, 0).expect("a builder");
     let texts = world::sets::texts(200, 3);
     let mut random = Random::new(2, "wide index");
-    let mut first = true;
-    for text in texts.iter().filter(|text| text.len() >= 4).take(TOKENS / 4) {
+    // A real one fires a few dozen features at a token, however many it has.
+    let share = (200.0 / features as f64).min(0.05);
+    for (number, text) in texts.iter().filter(|text| text.len() >= 4).take(TOKENS / 4).enumerate() {
         let mut z = vec![0.0f32; 4 * features];
         for (place, value) in z.iter_mut().enumerate() {
-            // Every seventh feature is dead, the others fire once in the first text and then here and there.
+            // Every seventh feature is dead, the others fire at a token of their own and here and there.
             let (row, feature) = (place / features, place % features);
-            if feature % 7 != 0 && (first && feature % 4 == row || random.uniform() < 0.05) {
+            if feature % 7 != 0 && (feature % TOKENS == 4 * number + row || random.uniform() < share) {
                 *value = (0.2 + 9.0 * random.uniform()) as f32;
             }
         }
-        first = false;
         let z = Tensor::from_vec(z, (4, features), &Device::Cpu).expect("numbers");
         builder.push(&text[..4], &z, 0).expect("it takes them up");
     }
