@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
 
 use super::{json, plumb, text};
 
@@ -137,4 +140,65 @@ fn mistakes_are_told_plainly() {
     ));
     assert_eq!((preview[0]["cases"].as_u64(), preview[0]["bad"][0]["line"].as_u64()), (Some(1), Some(4)));
     assert!(!none.exists(), "a preview writes nothing");
+}
+
+/// A preset's report without what differs from run to run.
+fn report(home: &Path, preset: &Path) -> Value {
+    let run = plumb(home, &["run", text(preset)]);
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let folder = String::from_utf8(run.stdout).unwrap();
+    let report = fs::read(Path::new(folder.trim()).join("report.json")).unwrap();
+    plumb_core::run_folder::without_times(&serde_json::from_slice(&report).unwrap())
+}
+
+#[test]
+fn presets_of_moderation_run_and_repeat() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let shipped = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../presets/moderate").join(name);
+    let words = report(home, &shipped("evaluate-sandbox.ron"));
+    assert_eq!(words, report(home, &shipped("evaluate-sandbox.ron")), "the same preset, the same figures");
+    let sentences = report(home, &shipped("evaluate-sandbox-sentences.ron"));
+    assert_eq!((&words["items"], &words["c0"]), (&sentences["items"], &sentences["c0"]), "the same cases");
+    assert_ne!(words["gain"], sentences["gain"], "another model");
+    let forecast = report(home, &shipped("simulate-sandbox.ron"));
+    assert_eq!(forecast, report(home, &shipped("simulate-sandbox.ron")));
+    let same = json(&plumb(home, &["moderate", "simulate", "--sandbox", "--json"]));
+    assert_eq!(forecast, same, "the command gives the same numbers");
+
+    // Importing by a preset, with its names changed to ours.
+    let (table, db) = (home.join("log.csv"), home.join("log.db"));
+    fs::write(&table, "case,moderator,verdict,text\n1,a,remove,one\n1,b,approve,one\n2,a,perhaps,two\n").unwrap();
+    let preset = fs::read_to_string(shipped("import-log.ron")).unwrap();
+    let preset = preset.replace("team.db", text(&db)).replace("decisions.csv", text(&table));
+    let own = home.join("own.ron");
+    fs::write(&own, preset).unwrap();
+    let first = report(home, &own);
+    assert_eq!((&first["files"][0]["cases"], &first["files"][0]["bad"][0]["line"]), (&1.into(), &4.into()), "{first}");
+    assert_eq!(report(home, &own)["files"][0]["decisions"], 0, "a second run changes nothing");
+
+    let missing = plumb(home, &["run", text(&shipped("evaluate-hs-brexit.ron"))]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("HS-Brexit_train.json"));
+}
+
+/// The model on sentence vectors: chosen by name, kept, and retrained as what it is.
+#[test]
+fn the_model_on_sentence_vectors_is_chosen_by_name() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let db = home.join("team.db");
+    let db = text(&db);
+    let run = |arguments: &[&str]| json(&plumb(home, &[&["moderate"], arguments, &["--json"]].concat()));
+    run(&["sandbox", "--db", db]);
+    assert_eq!(run(&["train", "--db", db, "--model", "sentences"])["card"]["spec"]["kind"], "sentences");
+    let scored = run(&["score", "--db", db, "--top", "2"]);
+    let (parts, similar) = (scored[0]["parts"].as_array().unwrap(), scored[0]["similar"].as_array().unwrap());
+    assert!(parts.is_empty() && similar.len() == 3, "past cases are the reasons, not words: {scored}");
+    assert_eq!(run(&["train", "--db", db, "--force"])["card"]["spec"]["kind"], "sentences", "it stays what it is");
+    assert_eq!(run(&["train", "--db", db, "--force", "--model", "ngrams"])["card"]["spec"]["kind"], "ngrams");
+    assert!(!run(&["score", "--db", db, "--top", "1"])[0]["parts"].as_array().unwrap().is_empty());
+    let wrong = plumb(home, &["moderate", "train", "--db", db, "--model", "sentences", "--encoder", "nowhere"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("nowhere"));
 }

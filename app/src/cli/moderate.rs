@@ -61,8 +61,13 @@ pub fn run(command: Command) -> Result<()> {
     }
 }
 
+/// The password of whoever signs in, from the environment, where no list of processes shows it.
+pub(super) fn password() -> Option<String> {
+    std::env::var("PLUMB_PASSWORD").ok()
+}
+
 /// The clock, in seconds since 1970.
-fn now() -> Time {
+pub(super) fn now() -> Time {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as Time)
 }
 
@@ -82,16 +87,17 @@ fn answer<T: Serialize>(json: bool, value: &T, text: impl FnOnce() -> String) ->
 /// Which database, and who asks.
 #[derive(clap::Args, Debug)]
 pub struct DatabaseArguments {
-    /// A SQLite file, made if need be, or postgres://user@host/database.
+    /// A SQLite file, made if need be, or postgres://user@host/database?sslmode=verify-full&sslrootcert=FILE.
     #[arg(long, value_name = "FILE|URL")]
     pub db: String,
-    /// Who signs in, where the file has accounts. The password is read from the environment variable PLUMB_PASSWORD.
+    /// Who signs in, where the file has accounts. The password, also that of a server, is read from the environment
+    /// variable PLUMB_PASSWORD.
     #[arg(long = "as", value_name = "NAME")]
     pub user: Option<String>,
 }
 
 impl DatabaseArguments {
     fn place(self) -> Place {
-        Place { db: self.db, user: self.user, password: std::env::var("PLUMB_PASSWORD").ok() }
+        Place { db: self.db, user: self.user, password: password() }
     }
 }

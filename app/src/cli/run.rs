@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use plumb_core::source::Cache;
+use plumb_moderate::experiment as moderate;
 use plumb_spectrum::experiment::{Experiment, ExperimentJob};
 use plumb_steer::experiment as steer;
 
@@ -32,6 +33,13 @@ pub fn run(arguments: Arguments, cache: Cache, home: &Home) -> Result<()> {
     if let Some(experiment) = steer::Experiment::load(&arguments.preset)? {
         let progress = Progress::start(experiment.seed());
         let (folder, found) = progress.run(steer::ExperimentJob { experiment, cache, runs })?;
+        progress.finish();
+        return say(arguments.json, &folder, &found);
+    }
+    if let Some(experiment) = moderate::Experiment::load(&arguments.preset)? {
+        let progress = Progress::start(experiment.seed());
+        let (password, now) = (super::moderate::password(), super::moderate::now());
+        let (folder, found) = progress.run(moderate::ExperimentJob { experiment, password, runs, now })?;
         progress.finish();
         return say(arguments.json, &folder, &found);
     }

@@ -10,6 +10,7 @@ use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::command::SYSTEM;
 use crate::model::{ModId, Time};
 use crate::store::Repository;
 
@@ -72,6 +73,9 @@ pub fn set_password(
     password: &str,
     lead: bool,
 ) -> Result<Identity, Error> {
+    if name == SYSTEM {
+        return Err(Error::SignIn(format!("nobody may be called “{SYSTEM}”: the program acts under this name")));
+    }
     let account = Account { name: name.to_owned(), secret: hashed(password)?, lead, failures: 0, failed_at: 0 };
     repository.put_account(&account)?;
     Ok(Identity { name: account.name, lead })

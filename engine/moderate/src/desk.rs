@@ -1,6 +1,6 @@
 //! A state and its log, kept in step. Several desks may work on one repository at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::Error;
@@ -10,7 +10,7 @@ use crate::command::{Action, Change, Command, SYSTEM};
 use crate::event::Event;
 use crate::model::{CaseId, ModId, Time};
 use crate::snapshot::Snapshot;
-use crate::state::{PanelState, State};
+use crate::state::{CaseState, PanelState, State};
 use crate::store::{Appended, Batch, Repository};
 
 /// How long a command is decided again because somebody else was faster. By time, not by count: among twenty busy
@@ -315,6 +315,19 @@ impl<R: Repository> Desk<R> {
     pub fn predictions(&mut self, case: &str) -> Result<Vec<(ModId, f64)>, Error> {
         let Some(text) = self.repository.private(case)? else { return Ok(Vec::new()) };
         serde_json::from_str(&text).map_err(|error| Error::refused(format!("the predictions are damaged ({error})")))
+    }
+
+    /// The disagreement that was expected on those of `cases` that are over.
+    pub fn expected<'a>(&mut self, cases: impl IntoIterator<Item = &'a str>) -> Result<BTreeMap<CaseId, f64>, Error> {
+        let known: Vec<&CaseState> = cases.into_iter().filter_map(|case| self.state.cases.get(case)).collect();
+        let mut expected = self.repository.expected(&known)?;
+        // A log from before has it.
+        for case in known.into_iter().filter(|case| case.over()) {
+            if let Some(number) = case.prediction.as_ref().and_then(|prediction| prediction.disagreement) {
+                expected.entry(case.case.id.clone()).or_insert(number);
+            }
+        }
+        Ok(expected)
     }
 
     /// End what is overdue, show what is full.

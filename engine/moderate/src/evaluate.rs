@@ -1,5 +1,6 @@
 //! Learn from one part of a data set, rank the other, and say what panels would buy.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use plumb_core::Ctl;
@@ -13,7 +14,7 @@ use crate::import::Item;
 use crate::score::Objective;
 use crate::simulate::{self, Consistency};
 use crate::train::{TrainSpec, train};
-use crate::vote_model::{Settings, VoteModel as _};
+use crate::vote_model::{Kind, Settings, VoteModel as _};
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,13 +28,25 @@ pub struct EvaluateSpec {
     pub seed: u64,
     /// What cases are ranked by.
     pub objective: Objective,
-    /// The model's settings.
-    pub model: Settings,
+    /// Which model.
+    pub kind: Kind,
+    /// The folder of a sentence encoder for the model on sentence vectors; `None` for the one that ships.
+    pub encoder: Option<PathBuf>,
+    /// The model's settings; `None` for those that suit its kind.
+    pub model: Option<Settings>,
 }
 
 impl Default for EvaluateSpec {
     fn default() -> Self {
-        Self { panel: 3, log_regime: false, seed: 7, objective: Objective::Combined, model: Settings::default() }
+        Self {
+            panel: 3,
+            log_regime: false,
+            seed: 7,
+            objective: Objective::Combined,
+            kind: Kind::default(),
+            encoder: None,
+            model: None,
+        }
     }
 }
 
@@ -118,7 +131,14 @@ pub fn evaluate(
     let mut random = Random::new(spec.seed, "log regime");
     let mut one = |votes| random.below(votes);
     let draw = spec.log_regime.then_some(&mut one as &mut dyn FnMut(usize) -> usize);
-    let how = TrainSpec { model: spec.model, half_life_days: 0.0, by_time: false, force: false };
+    let how = TrainSpec {
+        kind: Some(spec.kind),
+        encoder: spec.encoder.clone(),
+        model: spec.model,
+        half_life_days: 0.0,
+        by_time: false,
+        force: false,
+    };
     let model = train(learnt, &how, draw, ctl)?.0.model;
     let train_seconds = start.elapsed().as_secs_f64();
 

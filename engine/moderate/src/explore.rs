@@ -201,7 +201,7 @@ pub fn explore(state: &State, seed: u64) -> Explored {
             rule,
             approve: counts.approve,
             remove: counts.remove,
-            expected: known.and_then(|case| case.prediction.as_ref()).map(|prediction| prediction.disagreement),
+            expected: None,
             at: past::age(item),
             outcome: last.map(|decision| decision.verdict),
         });

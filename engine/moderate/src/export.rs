@@ -160,8 +160,10 @@ fn cell(value: &Value) -> String {
 }
 
 /// Whether a spreadsheet may take a cell for a formula: it begins with one of `= + - @`, a tab or a line end. Full-width forms
-/// of the signs count, because some programs turn them into the plain ones. Numbers are left alone.
+/// of the signs count, because some programs turn them into the plain ones, and blanks and marks before them do not,
+/// because some programs cut them off. Numbers are left alone.
 fn looks_like_formula(cell: &str) -> bool {
+    let cell = cell.trim_start_matches([' ', '\u{a0}', '\u{feff}', '\u{200b}']);
     let dangerous = |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
     cell.starts_with(dangerous) && cell.parse::<f64>().is_err()
 }

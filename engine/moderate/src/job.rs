@@ -9,13 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::desk::Desk;
 use crate::drift::{Drift, Recalibrated, drift, recalibrate};
-use crate::evaluate::{Details, EvaluateSpec, Evaluation, evaluate};
 use crate::export::{Export, Format as ExportFormat};
 use crate::import::file::{self, Format};
 use crate::import::into_log::{Summary, into_log};
 use crate::import::table::Columns;
 use crate::import::watch::Watch;
-use crate::import::{BadRow, Imported, Item};
+use crate::import::{BadRow, Imported};
 use crate::model::Time;
 use crate::outlook::{Outlook, outlook};
 use crate::past;
@@ -23,7 +22,11 @@ use crate::sandbox;
 use crate::score::Objective;
 use crate::store::{self, Repository};
 use crate::train::{Retrained, TrainSpec, Trained, retrain};
-use crate::triage::{RouteSpec, Routed, Scored, route_waiting, score_waiting};
+use crate::triage::{RouteSpec, Routed, Scored, find_similar, route_waiting, score_waiting};
+
+mod evaluation;
+
+pub use evaluation::{EvaluateJob, VotesFrom};
 
 /// Name of the model in use.
 pub const MODEL: &str = "votes";
@@ -82,7 +85,7 @@ pub struct ImportJob {
 }
 
 /// What became of one file.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FileImported {
     /// The file.
     pub file: PathBuf,
@@ -314,6 +317,8 @@ pub struct ScoreJob {
     pub objective: Objective,
     /// Write it into the log, so that the queue can be routed by it.
     pub keep: bool,
+    /// How many of the highest are given their nearest past cases.
+    pub similar: usize,
     /// The clock.
     pub now: Time,
 }
@@ -329,7 +334,12 @@ impl Job for ScoreJob {
     fn run(self, ctl: &Ctl) -> Result<Self::Output, plumb_core::Error> {
         let mut desk = self.place.open(self.now)?;
         let trained = needed(&mut desk)?;
-        Ok(score_waiting(&mut desk, &trained, self.objective, self.keep, self.now, ctl)?)
+        let mut found = score_waiting(&mut desk, &trained, self.objective, self.keep, self.now, ctl)?;
+        let highest = self.similar.min(found.len());
+        if highest > 0 {
+            find_similar(&desk, &trained, &mut found[..highest], ctl)?;
+        }
+        Ok(found)
     }
 }
 
@@ -385,58 +395,15 @@ impl Job for SimulateJob {
     }
 
     fn run(self, ctl: &Ctl) -> Result<Outlook, plumb_core::Error> {
-        let items = match &self.place {
-            Some(place) => past::items(place.open(self.now)?.state()),
-            None => sandbox::full(self.now, self.seed)?,
-        };
-        Ok(outlook(&items, &self.spec, self.objective, self.panel, self.seed, ctl)?)
-    }
-}
-
-/// Files to learn from and files to test on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct EvaluateJob {
-    /// Learn from these.
-    pub train: Vec<PathBuf>,
-    /// Test on these. Without any, the newest part of `train` is tested on.
-    pub test: Vec<PathBuf>,
-    /// Their format.
-    pub format: Format,
-    /// What their columns hold.
-    pub columns: Option<Columns>,
-    /// How.
-    pub spec: EvaluateSpec,
-}
-
-impl Job for EvaluateJob {
-    type Output = (Evaluation, Details);
-    type Partial = ();
-
-    fn name(&self) -> String {
-        "Evaluating the vote model".to_owned()
-    }
-
-    fn run(self, ctl: &Ctl) -> Result<Self::Output, plumb_core::Error> {
-        let read = |paths: &[PathBuf]| -> Result<Vec<Item>, Error> {
-            let mut items = Vec::new();
-            for path in paths {
-                ctl.check()?;
-                ctl.progress(format!("reading {}", path.display()), 0, None);
-                let found = file::read(path, self.format, self.columns.as_ref())?;
-                for row in found.bad.iter().take(20) {
-                    ctl.warn(format!("{} line {}", path.display(), row.line), row.reason.clone());
-                }
-                items.extend(found.items.into_iter().filter(|item| !item.votes.is_empty()));
+        let (items, spec) = match &self.place {
+            Some(place) => {
+                let mut desk = place.open(self.now)?;
+                let spec = self.spec.like(model(&mut desk)?.as_ref());
+                (past::items(desk.state()), spec)
             }
-            Ok(items)
+            None => (sandbox::full(self.now, self.seed)?, self.spec),
         };
-        let (mut train, mut test) = (read(&self.train)?, read(&self.test)?);
-        if self.test.is_empty() {
-            // A split by time: nothing that is tested on is older than what was learnt from.
-            train.sort_by(|a, b| (past::age(a), &a.case.id).cmp(&(past::age(b), &b.case.id)));
-            test = train.split_off(train.len() - train.len() / 4);
-        }
-        Ok(evaluate(&train, &test, &self.spec, ctl)?)
+        Ok(outlook(&items, &spec, self.objective, self.panel, self.seed, ctl)?)
     }
 }
 

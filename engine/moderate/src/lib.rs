@@ -26,6 +26,7 @@ pub mod drift;
 mod error;
 pub mod evaluate;
 pub mod event;
+pub mod experiment;
 pub mod explore;
 pub mod export;
 pub mod import;

@@ -78,7 +78,29 @@ pub struct Case {
     pub rule_hints: Vec<String>,
 }
 
+/// Different reasons that are kept of one case's reports. What comes with a further one counts as [`OTHER_REASONS`]:
+/// nobody reads more, and a flood of them must not make a case slow to look at.
+pub const REASONS: usize = 200;
+
+/// What reports with too many different reasons are counted under.
+pub const OTHER_REASONS: &str = "other reasons";
+
 impl Case {
+    /// Count `count` more reports with this reason.
+    pub fn report(&mut self, reason: &str, count: u64) {
+        let room = self.reports.len() < REASONS || self.reports.iter().any(|report| report.reason == reason);
+        let reason = if room { reason } else { OTHER_REASONS };
+        match self.reports.iter_mut().find(|report| report.reason == reason) {
+            Some(report) => report.count = report.count.saturating_add(count),
+            None => self.reports.push(Report { reason: reason.to_owned(), count }),
+        }
+    }
+
+    /// How many members reported it, for whatever reason.
+    pub fn reported(&self) -> u64 {
+        self.reports.iter().fold(0, |sum, report| sum.saturating_add(report.count))
+    }
+
     /// The text to be judged: title and body.
     pub fn text_alone(&self) -> String {
         match self.title.as_deref().filter(|title| !title.is_empty()) {
@@ -191,7 +213,9 @@ pub enum Reason {
     Escalation,
 }
 
-/// What the model says about a case. Personnel data: never shown to voters before the close.
+/// What the model says about a case. Personnel data: never shown to voters before the close, and so kept beside the log,
+/// which everybody on the team reads; the log itself says which model it was and no more. Logs of earlier versions have
+/// numbers, too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// Which model.
@@ -199,11 +223,11 @@ pub struct Prediction {
     /// Probability of removal by moderator, in the order of the names.
     pub p: Vec<(ModId, f64)>,
     /// Expected pairwise disagreement.
-    pub disagreement: f64,
+    pub disagreement: Option<f64>,
     /// Entropy of the mean, in bits.
-    pub entropy: f64,
+    pub entropy: Option<f64>,
     /// Consistency a panel would gain.
-    pub gain: f64,
+    pub gain: Option<f64>,
 }
 
 /// How panels work. All of it is the team's choice.

@@ -76,6 +76,19 @@ pub struct AtBudget {
     pub message: String,
 }
 
+/// What the budgets from none to all, a tenth apart, bring.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Forecast {
+    /// What it rests on.
+    pub basis: Basis,
+    /// Cases a day, over the log's time.
+    pub cases_a_day: f64,
+    /// Panel size.
+    pub panel: usize,
+    /// One for each budget.
+    pub budgets: Vec<AtBudget>,
+}
+
 /// Score every case of `items` by a model that did not see it, and measure.
 pub fn outlook(
     items: &[Item],
@@ -134,6 +147,12 @@ pub fn outlook(
 }
 
 impl Outlook {
+    /// The budgets side by side.
+    pub fn forecast(&self) -> Forecast {
+        let budgets = (0..=10).map(|i| self.at(f64::from(i) / 10.0)).collect();
+        Forecast { basis: self.basis, cases_a_day: self.cases_a_day, panel: self.panel, budgets }
+    }
+
     /// Of a budget from 0 to 1. Quick enough for a slider.
     pub fn at(&self, budget: f64) -> AtBudget {
         let budget = if budget.is_finite() { budget.clamp(0.0, 1.0) } else { 0.0 };

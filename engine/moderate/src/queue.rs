@@ -129,7 +129,7 @@ impl Queue {
         Row {
             phase: case.phase,
             source: case.case.source,
-            reports: case.case.reports.iter().fold(0, |sum, report| sum.saturating_add(report.count)),
+            reports: case.case.reported(),
             created_at: case.case.created_at,
             rules,
         }

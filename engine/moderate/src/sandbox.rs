@@ -32,6 +32,9 @@ pub const NOTICE: &str = "Windowsill is made up: its members, texts and votes we
 /// The community's name.
 pub const COMMUNITY: &str = "windowsill";
 
+/// The clock where the same seed has to give the same files and figures on any day: 1 September 2026.
+pub const CLOCK: Time = 1_788_220_800;
+
 /// The seed of the votes that everybody sees unless they ask for others.
 pub const SEED: u64 = 1;
 

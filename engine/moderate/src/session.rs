@@ -115,8 +115,8 @@ impl<R: Repository> Session<R> {
     }
 
     /// A case, as far as one may see it.
-    pub fn case(&self, case: &str) -> Result<CaseView, Error> {
-        view::case(self.desk.state(), case)
+    pub fn case(&mut self, case: &str) -> Result<CaseView, Error> {
+        view::case(&mut self.desk, case)
     }
 
     /// The queue of all cases, to filter and to search.

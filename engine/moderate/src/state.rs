@@ -78,6 +78,13 @@ pub struct CaseState {
     pub notes: Vec<(String, String)>,
 }
 
+impl CaseState {
+    /// Whether it is decided: what the model expected cannot sway a vote any more.
+    pub fn over(&self) -> bool {
+        matches!(self.phase, Phase::Decided | Phase::Applied)
+    }
+}
+
 /// A vote and what it was before its one revision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Vote {
@@ -226,11 +233,7 @@ impl State {
             }
             What::CaseArrived { case } => self.arrive(case)?,
             What::Reported { case, reason, count } => {
-                let case = self.touch(case)?;
-                match case.case.reports.iter_mut().find(|report| report.reason == *reason) {
-                    Some(report) => report.count = report.count.saturating_add(*count),
-                    None => case.case.reports.push(crate::model::Report { reason: reason.clone(), count: *count }),
-                }
+                self.touch(case)?.case.report(reason, *count);
             }
             What::DecisionLogged { case, decision } => {
                 self.step(case, Phase::Applied)?.decisions.push(decision.clone());

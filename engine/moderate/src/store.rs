@@ -1,5 +1,6 @@
 //! Where the log is kept. One trait; SQLite for a file, PostgreSQL for a team on several machines, memory for sandboxes.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,8 +9,9 @@ use crate::account::{Account, Identity};
 use crate::audit::{self, Entry, Head};
 use crate::ballot::{Cast, Sealed};
 use crate::model::{CaseId, ModId, PanelId, Time};
+use crate::score;
 use crate::snapshot::Snapshot;
-use crate::state::{PanelState, State};
+use crate::state::{CaseState, PanelState, State};
 
 mod any;
 mod memory;
@@ -80,6 +82,18 @@ pub trait Repository: Send {
 
     /// What the model thinks of single moderators on a case: for those who lead the team.
     fn private(&mut self, case: &str) -> Result<Option<String>, Error>;
+    /// The disagreement that was expected on those of `cases` that are over: no vote can be swayed by it any more.
+    /// PostgreSQL decides itself which cases are over.
+    fn expected(&mut self, cases: &[&CaseState]) -> Result<BTreeMap<CaseId, f64>, Error> {
+        let mut expected = BTreeMap::new();
+        for case in cases.iter().filter(|case| case.over()) {
+            let id = &case.case.id;
+            if let Some(text) = self.private(id)? {
+                expected.insert(id.clone(), disagreement(&text)?);
+            }
+        }
+        Ok(expected)
+    }
     /// Keep a trained model under a name; a later one takes its place.
     fn put_model(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error>;
     /// The model of that name.
@@ -118,6 +132,13 @@ pub trait Repository: Send {
         let (_, state) = audit::verify(&all.entries)?;
         self.fill(&all, &state)
     }
+}
+
+/// The disagreement that follows from what is kept of a prediction.
+fn disagreement(text: &str) -> Result<f64, Error> {
+    let each: Vec<(ModId, f64)> = serde_json::from_str(text)
+        .map_err(|error| Error::refused(format!("the predictions are damaged ({error}); score the cases anew")))?;
+    Ok(score::disagreement(&each.into_iter().map(|(_, p)| p).collect::<Vec<_>>()))
 }
 
 /// How many members of `panel` have cast one of `ballots`.

@@ -1,5 +1,7 @@
 //! Learning from a team's votes, and saying how well it went on votes that were held out.
 
+use std::path::PathBuf;
+
 use plumb_core::Ctl;
 use plumb_core::statistics::{auc, calibration_error};
 use serde::{Deserialize, Serialize};
@@ -8,7 +10,7 @@ use crate::Error;
 use crate::import::Item;
 use crate::model::Time;
 use crate::past;
-use crate::vote_model::{Logistic, Sample, Settings, VoteModel as _};
+use crate::vote_model::{Kind, Model, Ngrams, Sample, Sentences, Settings, VoteModel as _};
 
 /// Of so many items one is held out, to calibrate and to measure.
 const HELD: usize = 7;
@@ -20,11 +22,15 @@ pub const WORST_CALIBRATION: f64 = 0.08;
 const COMPARABLE: usize = 30;
 
 /// What to learn.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainSpec {
-    /// The model's settings.
-    pub model: Settings,
+    /// Which model; `None` for the kind of the one in use, and n-grams where there is none.
+    pub kind: Option<Kind>,
+    /// The folder of a sentence encoder for the model on sentence vectors; `None` for the one that ships.
+    pub encoder: Option<PathBuf>,
+    /// The model's settings; `None` for those that suit its kind.
+    pub model: Option<Settings>,
     /// A vote this many days older than the newest counts half; 0 for no difference.
     pub half_life_days: f64,
     /// Hold out the newest items instead of every seventh.
@@ -33,9 +39,17 @@ pub struct TrainSpec {
     pub force: bool,
 }
 
+impl TrainSpec {
+    /// The same with what it leaves open taken from the model in use.
+    pub(crate) fn like(&self, now: Option<&Trained>) -> Self {
+        let Some(before) = now.filter(|_| self.kind.is_none()).map(|now| &now.card.spec) else { return self.clone() };
+        Self { kind: before.kind, encoder: self.encoder.clone().or_else(|| before.encoder.clone()), ..self.clone() }
+    }
+}
+
 impl Default for TrainSpec {
     fn default() -> Self {
-        Self { model: Settings::default(), half_life_days: 180.0, by_time: true, force: false }
+        Self { kind: None, encoder: None, model: None, half_life_days: 180.0, by_time: true, force: false }
     }
 }
 
@@ -91,14 +105,14 @@ impl Quality {
     }
 
     /// Of a model on items; `None` without votes.
-    pub fn on(model: &Logistic, items: &[&Item]) -> Option<Self> {
+    pub fn on(model: &Model, items: &[&Item]) -> Option<Self> {
         let (p, y) = predictions(model, items);
         Self::of(&p, &y)
     }
 }
 
 /// Predictions for every vote on `items`, and the votes.
-fn predictions(model: &Logistic, items: &[&Item]) -> (Vec<f64>, Vec<bool>) {
+fn predictions(model: &Model, items: &[&Item]) -> (Vec<f64>, Vec<bool>) {
     let (mut p, mut y) = (Vec::new(), Vec::new());
     for item in items {
         let voters: Vec<String> = item.votes.iter().map(|vote| vote.moderator.clone()).collect();
@@ -132,12 +146,12 @@ pub struct Card {
 }
 
 /// A model and its card, as they are kept together.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Trained {
     /// What is known of it.
     pub card: Card,
     /// The model.
-    pub model: Logistic,
+    pub model: Model,
 }
 
 impl Trained {
@@ -146,13 +160,53 @@ impl Trained {
         serde_json::to_vec(self).map_err(|error| Error::refused(error.to_string()))
     }
 
-    /// From [`Self::save`]'s bytes.
+    /// From [`Self::save`]'s bytes. A kind of model that this program does not know is said to be one.
     pub fn load(bytes: &[u8]) -> Result<Self, Error> {
-        let mut trained: Self = serde_json::from_slice(bytes)
-            .map_err(|error| Error::Import { place: "the saved model".to_owned(), why: error.to_string() })?;
-        trained.model.prepare();
+        let mut trained = match parse::<Probe>(bytes)?.model.kind.as_deref() {
+            // Without a kind: saved when there was only one.
+            None | Some("ngrams") => parse::<Saved<Ngrams>>(bytes)?.wrap(Model::Ngrams),
+            Some("sentences") => parse::<Saved<Sentences>>(bytes)?.wrap(Model::Sentences),
+            Some(other) => {
+                return Err(unreadable(format!(
+                    "this Plumb does not know its kind (“{other}”); use a newer Plumb, or train anew"
+                )));
+            }
+        };
+        trained.model.prepare()?;
         Ok(trained)
     }
+}
+
+/// The model's kind and nothing more.
+#[derive(Deserialize)]
+struct Probe {
+    model: Named,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    kind: Option<String>,
+}
+
+/// What [`Trained`] is saved as, with a model of one kind.
+#[derive(Deserialize)]
+struct Saved<M> {
+    card: Card,
+    model: M,
+}
+
+impl<M> Saved<M> {
+    fn wrap(self, model: impl FnOnce(M) -> Model) -> Trained {
+        Trained { card: self.card, model: model(self.model) }
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|error| unreadable(error.to_string()))
+}
+
+fn unreadable(why: String) -> Error {
+    Error::Import { place: "the saved model".to_owned(), why }
 }
 
 /// Which items are held out: the newest seventh by time, or every seventh.
@@ -191,12 +245,14 @@ pub fn train(
     spec: &TrainSpec,
     draw: Option<&mut dyn FnMut(usize) -> usize>,
     ctl: &Ctl,
-) -> Result<(Trained, Logistic, Vec<usize>), Error> {
+) -> Result<(Trained, Model, Vec<usize>), Error> {
     let texts: Vec<String> = items.iter().map(|item| item.case.text()).collect();
     let samples = samples(items, spec.half_life_days, draw);
     let out = held(items, spec.by_time);
     let (held, learnt): (Vec<Sample>, Vec<Sample>) = samples.iter().cloned().partition(|vote| out[vote.text]);
-    let mut first = Logistic::new(spec.model);
+    let kind = spec.kind.unwrap_or_default();
+    let mut first = Model::new(kind, spec.model, spec.encoder.as_deref())?;
+    let mut model = first.fresh();
     let mut measured = None;
     let enough = learnt.iter().any(|vote| vote.remove) && learnt.iter().any(|vote| !vote.remove) && !held.is_empty();
     if enough {
@@ -214,7 +270,6 @@ pub fn train(
         measured = Some((uncalibrated, Quality::of(&p, &y)));
     }
     ctl.check()?;
-    let mut model = Logistic::new(spec.model);
     model.fit(&texts, &samples, ctl)?;
     if enough {
         model.calibrate_like(&first);
@@ -227,9 +282,9 @@ pub fn train(
         version: version(&model)?,
         items: items.iter().filter(|item| !item.votes.is_empty()).count(),
         votes: samples.len(),
-        moderators: model.moderators().count(),
+        moderators: model.moderators().len(),
         span: if span[0] > span[1] { [0, 0] } else { span },
-        spec: *spec,
+        spec: TrainSpec { kind: Some(kind), ..spec.clone() },
         held_out,
         uncalibrated,
         may_route,
@@ -238,18 +293,18 @@ pub fn train(
     Ok((Trained { card, model }, first, out))
 }
 
-fn version(model: &Logistic) -> Result<String, Error> {
-    let bytes = model.save()?;
-    let hash = crate::audit::fingerprint(&[&String::from_utf8_lossy(&bytes)]);
+fn version(model: &Model) -> Result<String, Error> {
+    let text = serde_json::to_string(model).map_err(|error| Error::refused(error.to_string()))?;
+    let hash = crate::audit::fingerprint(&[&text]);
     Ok(format!("votes-{}", &hash[..10]))
 }
 
-fn sample_predictions(model: &Logistic, texts: &[String], votes: &[Sample]) -> (Vec<f64>, Vec<bool>) {
+fn sample_predictions(model: &Model, texts: &[String], votes: &[Sample]) -> (Vec<f64>, Vec<bool>) {
     let one = |vote: &Sample| model.predict(&texts[vote.text], std::slice::from_ref(&vote.moderator))[0];
     (votes.iter().map(one).collect(), votes.iter().map(|vote| vote.remove).collect())
 }
 
-fn measure(model: &Logistic, texts: &[String], votes: &[Sample]) -> Option<Quality> {
+fn measure(model: &Model, texts: &[String], votes: &[Sample]) -> Option<Quality> {
     let (p, y) = sample_predictions(model, texts, votes);
     Quality::of(&p, &y)
 }
@@ -269,7 +324,7 @@ pub struct Comparison {
 
 impl Comparison {
     /// On the votes of `items`; `None` when there are fewer than [`COMPARABLE`].
-    fn of(before: &Logistic, after: &Logistic, items: &[&Item]) -> Option<Self> {
+    fn of(before: &Model, after: &Model, items: &[&Item]) -> Option<Self> {
         let (p, y) = predictions(before, items);
         let (q, _) = predictions(after, items);
         let loss = |p: f64, y: bool| -(if y { p } else { 1.0 - p }).max(1e-12).ln();
@@ -303,6 +358,7 @@ pub fn retrain(
     now: Option<&Trained>,
     ctl: &Ctl,
 ) -> Result<(Trained, Retrained), Error> {
+    let spec = &spec.like(now);
     let (trained, first, out) = train(items, spec, None, ctl)?;
     let card = trained.card.clone();
     let Some(now) = now else {

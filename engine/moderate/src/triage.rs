@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::command::{Action, Command, SYSTEM};
 use crate::desk::Desk;
 use crate::model::{CaseId, ModId, Prediction, Reason, Time};
+use crate::past;
+use crate::precedent::{Precedent, Precedents};
 use crate::route::{Router, Routing};
 use crate::score::{self, Objective};
 use crate::state::Phase;
@@ -35,8 +37,10 @@ pub struct Scored {
     pub entropy: f64,
     /// Consistency that a panel would gain.
     pub gain: f64,
-    /// The words that say most about removal.
+    /// The words that say most about removal, where the model reads words.
     pub parts: Vec<Contribution>,
+    /// The nearest past cases, where they were asked for.
+    pub similar: Vec<Precedent>,
 }
 
 /// What is kept of the model's opinion, and the number the case is ranked by.
@@ -52,9 +56,9 @@ fn prediction(
     let score = forecast.score(objective, panel);
     let prediction = Prediction {
         model: trained.card.version.clone(),
-        disagreement: score::disagreement(&forecast.p),
-        entropy: score::entropy(s),
-        gain: score::gain(s, panel),
+        disagreement: Some(score::disagreement(&forecast.p)),
+        entropy: Some(score::entropy(s)),
+        gain: Some(score::gain(s, panel)),
         p: roster.iter().cloned().zip(forecast.p).collect(),
     };
     (prediction, score)
@@ -64,7 +68,7 @@ fn prediction(
 fn roster<R: Repository>(desk: &Desk<R>, trained: &Trained) -> Vec<ModId> {
     let team = desk.state().moderators.values().filter(|m| m.active && !m.trainee).map(|m| m.id.clone());
     let team: Vec<ModId> = team.collect();
-    if team.is_empty() { trained.model.moderators().cloned().collect() } else { team }
+    if team.is_empty() { trained.model.moderators().into_iter().cloned().collect() } else { team }
 }
 
 fn command(key: String, now: Time, action: Action) -> Command {
@@ -104,11 +108,12 @@ pub fn score_waiting<R: Repository>(
         found.push(Scored {
             case: id.clone(),
             score,
-            disagreement: prediction.disagreement,
+            disagreement: prediction.disagreement.unwrap_or_default(),
             non_unanimity: score::non_unanimity(&prediction.p.iter().map(|(_, p)| *p).collect::<Vec<_>>()),
-            entropy: prediction.entropy,
-            gain: prediction.gain,
+            entropy: prediction.entropy.unwrap_or_default(),
+            gain: prediction.gain.unwrap_or_default(),
             parts: trained.model.explain(text, PARTS),
+            similar: Vec::new(),
         });
         let key = format!("score {} {id}", trained.card.version);
         commands.push(command(key, now, Action::Score(id.clone(), Some(prediction))));
@@ -118,6 +123,25 @@ pub fn score_waiting<R: Repository>(
     }
     found.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.case.cmp(&b.case)));
     Ok(found)
+}
+
+/// Past cases named beside a scored one.
+const SIMILAR: usize = 3;
+
+/// Name the nearest past cases of `scored`.
+pub fn find_similar<R: Repository>(
+    desk: &Desk<R>,
+    trained: &Trained,
+    scored: &mut [Scored],
+    ctl: &Ctl,
+) -> Result<(), Error> {
+    let past = Precedents::of(&past::items(desk.state()), Some(&trained.model), ctl)?;
+    for (i, one) in scored.iter_mut().enumerate() {
+        ctl.check()?;
+        ctl.progress("looking for past cases", i as u64, None);
+        one.similar = past.nearest(&desk.state().case(&one.case)?.case.text_alone(), SIMILAR, &one.case);
+    }
+    Ok(())
 }
 
 /// How waiting cases are routed.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::Error;
 use crate::desk::Desk;
 use crate::model::{Ballot, Case, CaseId, ModId, PanelId, Time};
-use crate::state::{Phase, State, Vote};
+use crate::state::{Phase, Vote};
 use crate::store::Repository;
 
 /// A panel through the eyes of one moderator.
@@ -74,14 +74,14 @@ pub fn panel<R: Repository>(desk: &mut Desk<R>, panel: &str, viewer: &str) -> Re
 }
 
 /// What any moderator may see of `case`.
-pub fn case(state: &State, case: &str) -> Result<CaseView, Error> {
-    let case = state.case(case)?;
-    let over = matches!(case.phase, Phase::Decided | Phase::Applied);
+pub fn case<R: Repository>(desk: &mut Desk<R>, case: &str) -> Result<CaseView, Error> {
+    let disagreement = desk.expected([case])?.remove(case);
+    let case = desk.state().case(case)?;
     Ok(CaseView {
         case: case.case.clone(),
         phase: case.phase,
         revision: case.revision,
         panels: case.panels.clone(),
-        disagreement: case.prediction.as_ref().filter(|_| over).map(|prediction| prediction.disagreement),
+        disagreement,
     })
 }

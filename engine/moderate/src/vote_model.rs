@@ -6,10 +6,17 @@ use crate::Error;
 use crate::score::{self, Objective};
 
 mod head;
+mod kind;
 mod logistic;
+mod meaning;
+mod reader;
 mod weighting;
 
+pub use kind::{Kind, Model, Ngrams, Sentences};
 pub use logistic::{Logistic, Settings};
+pub use meaning::Meaning;
+pub use reader::{Reader, Row};
+pub use weighting::Weighting;
 
 /// A vote to learn from.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +61,7 @@ impl Forecast {
     }
 }
 
-/// A model of a team's votes. A second one, on sentence embeddings, fits behind the same calls.
+/// A model of a team's votes. [`Ngrams`] reads words, [`Sentences`] reads what they mean.
 pub trait VoteModel: Send {
     /// Learn from votes on texts. The same input gives the same model.
     fn fit(&mut self, texts: &[String], votes: &[Sample], ctl: &plumb_core::Ctl) -> Result<(), Error>;
@@ -62,7 +69,8 @@ pub trait VoteModel: Send {
     fn forecast(&self, text: &str, moderators: &[String]) -> Forecast;
     /// Fit temperature and bias on votes that were not learnt from.
     fn calibrate(&mut self, texts: &[String], votes: &[Sample]);
-    /// The parts of `text` that say most, strongest first, at most `top`.
+    /// The parts of `text` that say most, strongest first, at most `top`. None where a model does not read parts: what
+    /// speaks for such a model are past cases near the text (see [`crate::precedent`]).
     fn explain(&self, text: &str, top: usize) -> Vec<Contribution>;
 
     /// Probability of removal by each of `moderators`.

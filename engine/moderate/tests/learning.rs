@@ -14,9 +14,9 @@ use plumb_moderate::sandbox;
 use plumb_moderate::score::Objective;
 use plumb_moderate::state::Phase;
 use plumb_moderate::store::Memory;
-use plumb_moderate::train::{TrainSpec, retrain, train};
+use plumb_moderate::train::{TrainSpec, Trained, retrain, train};
 use plumb_moderate::triage::{RouteSpec, route_waiting, score_waiting};
-use plumb_moderate::vote_model::VoteModel as _;
+use plumb_moderate::vote_model::{Kind, Model, Sample, VoteModel as _};
 
 const NOW: i64 = 1_790_000_000;
 
@@ -174,8 +174,9 @@ fn jobs_are_values_that_stop_and_repeat() {
     assert_eq!(card, first.card);
     assert!(!job.run(&Ctl::new(2)).unwrap().replaced, "the same votes again");
 
-    let score = ScoreJob { place: place.clone(), objective: Objective::Combined, keep: true, now: NOW };
+    let score = ScoreJob { place: place.clone(), objective: Objective::Combined, keep: true, similar: 2, now: NOW };
     let found = score.clone().run(&Ctl::new(1)).unwrap();
+    assert!(found[0].similar.len() == 3 && found[2].similar.is_empty(), "as many as were asked for");
     assert_eq!(found, score.run(&Ctl::new(2)).unwrap());
     let spec = RouteSpec::default();
     let routed = RouteJob { place: place.clone(), spec, now: NOW }.run(&Ctl::new(1)).unwrap();
@@ -191,6 +192,76 @@ fn jobs_are_values_that_stop_and_repeat() {
     let ctl = Ctl::new(1);
     let outlook = simulate.run(&ctl).unwrap();
     assert!(outlook.cases_a_day > 1.0 && !ctl.log().is_empty());
+}
+
+/// Both models, kept and read again; a model from before there were two; one that nobody knows.
+#[test]
+fn a_model_is_kept_with_its_kind() {
+    let items = team(200, 0, 2, 0.0, 1);
+    let ask = ["m1".to_owned(), "nobody".to_owned()];
+    for kind in [Kind::Ngrams, Kind::Sentences] {
+        let spec = TrainSpec { kind: Some(kind), ..TrainSpec::default() };
+        let (trained, ..) = train(&items, &spec, None, &Ctl::new(1)).unwrap();
+        let bytes = trained.save().unwrap();
+        let back = Trained::load(&bytes).unwrap();
+        assert_eq!((&back, back.model.kind()), (&trained, kind));
+        assert_eq!(back.model.forecast("topicword1 x", &ask), trained.model.forecast("topicword1 x", &ask));
+        // A retraining that says nothing stays with it.
+        let more = [items.clone(), team(200, 9, 2, 0.0, 2)].concat();
+        let (next, done) = retrain(&more, &TrainSpec::default(), Some(&back), &Ctl::new(1)).unwrap();
+        assert_eq!((next.model.kind(), done.card.spec.kind), (kind, Some(kind)));
+        let text = String::from_utf8(bytes).unwrap();
+        let damaged = text.replace("\"bias\"", "\"bios\"");
+        assert!(Trained::load(damaged.as_bytes()).is_err());
+        let strange = text.replacen(
+            &format!("\"kind\":\"{}\",\"settings\"", text_of(kind)),
+            "\"kind\":\"dreams\",\"settings\"",
+            1,
+        );
+        let error = Trained::load(strange.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("“dreams”") && error.contains("train anew"), "{error}");
+        if kind == Kind::Ngrams {
+            let old = text.replacen("\"kind\":\"ngrams\",\"settings\"", "\"settings\"", 1);
+            assert_ne!(old, text);
+            assert_eq!(Trained::load(old.as_bytes()).unwrap(), trained);
+        } else {
+            // Other vectors than those it was learnt with.
+            let at = text.find("\"probe\":[").unwrap() + 9;
+            let other = format!("{}9.5,{}", &text[..at], &text[text[at..].find(',').unwrap() + at + 1..]);
+            let error = Trained::load(other.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("other sentence vectors"), "{error}");
+        }
+    }
+    // Changing the kind is a choice, and compared like any other retraining.
+    let spec = TrainSpec { kind: Some(Kind::Ngrams), ..TrainSpec::default() };
+    let (first, ..) = train(&items, &spec, None, &Ctl::new(1)).unwrap();
+    let more = [items, team(600, 9, 1, 0.0, 3)].concat();
+    let spec = TrainSpec { kind: Some(Kind::Sentences), ..TrainSpec::default() };
+    let (next, done) = retrain(&more, &spec, Some(&first), &Ctl::new(1)).unwrap();
+    assert!(next.model.kind() == Kind::Sentences && done.comparison.is_some(), "{}", done.why);
+}
+
+fn text_of(kind: Kind) -> String {
+    serde_json::to_value(kind).unwrap().as_str().unwrap().to_owned()
+}
+
+/// What the model on sentence vectors learnt holds in other words, and it does without a word for a reason.
+#[test]
+fn sentence_vectors_carry_over_to_other_words() {
+    let rude = ["You are a complete idiot.", "What a stupid moron you are.", "Shut up, you fool.", "You are dumb."];
+    let kind = ["Thank you for the recipe.", "The train was late today.", "I planted tomatoes in May.", "Nice photo!"];
+    let vote = |text: usize, remove| Sample { text, moderator: format!("m{}", text % 3), remove, weight: 1.0 };
+    let texts: Vec<String> = (0..80).map(|i| if i % 2 == 0 { rude } else { kind }[i / 2 % 4].to_owned()).collect();
+    let votes: Vec<Sample> = (0..texts.len()).map(|i| vote(i, i % 2 == 0)).collect();
+    let mut model = Model::new(Kind::Sentences, None, None).unwrap();
+    model.fit(&texts, &votes, &Ctl::new(1)).unwrap();
+    let ask = ["m0".to_owned()];
+    let (insult, weather) =
+        (model.predict("Imbeciles like him!", &ask)[0], model.predict("It rained in June.", &ask)[0]);
+    assert!(insult > weather + 0.2, "{insult} {weather}");
+    assert!(model.explain("Imbeciles like him!", 5).is_empty());
+    let empty = model.predict("", &ask)[0];
+    assert!(empty > 0.0 && empty < 1.0);
 }
 
 /// A moderator who is deleted leaves no terms behind.

@@ -194,7 +194,8 @@ fn predictions_stay_out_of_the_log() {
     let mut desk = Desk::open(Memory::default()).unwrap();
     team(&mut desk, 2);
     let p = vec![("m0".to_owned(), 0.125), ("m1".to_owned(), 0.75)];
-    let prediction = Prediction { model: "v1".into(), p: p.clone(), disagreement: 0.5, entropy: 1.0, gain: 0.1 };
+    let prediction =
+        Prediction { model: "v1".into(), p: p.clone(), disagreement: Some(0.5), entropy: Some(1.0), gain: Some(0.1) };
     desk.run(&command("again", SYSTEM, Action::Score("c".into(), Some(prediction)))).unwrap();
     assert_eq!(desk.predictions("c").unwrap(), p);
     assert!(desk.repository().read(0, 99).unwrap().iter().all(|entry| !entry.text.contains("0.125")));
@@ -332,7 +333,7 @@ proptest! {
                 vote(&mut desk, "c/1", who, *choice).unwrap();
             }
             let views: Vec<String> = ["m0", "m1", "m2", "m3", "m4"].into_iter().filter(|who| !seats[..2].contains(&(*who).to_owned()))
-                .map(|who| serde_json::to_string(&(view::panel(&mut desk, "c/1", who).unwrap(), view::case(desk.state(), "c").unwrap(), desk.head())).unwrap())
+                .map(|who| serde_json::to_string(&(view::panel(&mut desk, "c/1", who).unwrap(), view::case(&mut desk, "c").unwrap(), desk.head())).unwrap())
                 .collect();
             views
         };

@@ -1,8 +1,10 @@
 //! Sentences as vectors without a network: the mean of the vectors of their word pieces, fitted to a sentence encoder's.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use candle_core::Device;
 use half::f16;
 use plumb_core::Ctl;
 use safetensors::SafeTensors;
@@ -26,6 +28,14 @@ pub trait Embedder: Send + Sync {
 
     /// The vector of each text; zeros for a text without a known word.
     fn embed(&self, texts: &[&str], ctl: &Ctl) -> Result<Vec<Vec<f32>>>;
+}
+
+/// The vectors that ship, or the sentence encoder of a folder, on the processor.
+pub fn open(folder: Option<&Path>) -> Result<Arc<dyn Embedder>> {
+    Ok(match folder {
+        None => PieceEncoder::embedded()?,
+        Some(folder) => Arc::new(SentenceEncoder::open(folder, &Device::Cpu)?),
+    })
 }
 
 impl Embedder for SentenceEncoder {

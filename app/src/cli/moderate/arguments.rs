@@ -1,11 +1,14 @@
 //! Words of the command line that stand for the engine's choices.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use plumb_moderate::export::{Export, Format as ExportFormat};
 use plumb_moderate::import::file::Format;
 use plumb_moderate::import::table::Columns;
 use plumb_moderate::score::Objective;
+use plumb_moderate::vote_model::Kind;
 
 /// The format of files to be read.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -57,6 +60,43 @@ impl From<ObjectiveChoice> for Objective {
             ObjectiveChoice::Disagreement => Self::Disagreement,
             ObjectiveChoice::Gain => Self::Gain,
         }
+    }
+}
+
+/// What the vote model reads.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ModelChoice {
+    /// Words and parts of words, of any language.
+    Ngrams,
+    /// Sentence vectors: texts of like meaning are alike, also in other words.
+    Sentences,
+}
+
+impl From<ModelChoice> for Kind {
+    fn from(choice: ModelChoice) -> Self {
+        match choice {
+            ModelChoice::Ngrams => Self::Ngrams,
+            ModelChoice::Sentences => Self::Sentences,
+        }
+    }
+}
+
+/// Which vote model.
+#[derive(Args, Debug)]
+pub struct ModelArguments {
+    /// What the vote model reads [default: what the model in use reads, and ngrams where there is none].
+    #[arg(long, value_enum)]
+    pub model: Option<ModelChoice>,
+    /// A folder with a sentence encoder for --model sentences, such as `plumb fetch minilm` prints
+    /// [default: the English vectors that ship].
+    #[arg(long, value_name = "DIR", requires = "model")]
+    pub encoder: Option<PathBuf>,
+}
+
+impl ModelArguments {
+    /// The kind and the encoder's folder.
+    pub fn choice(self) -> (Option<Kind>, Option<PathBuf>) {
+        (self.model.map(Into::into), self.encoder)
     }
 }
 

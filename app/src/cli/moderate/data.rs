@@ -46,7 +46,7 @@ pub fn sandbox(arguments: SandboxArguments) -> Result<()> {
     if let Some(folder) = &out {
         std::fs::create_dir_all(folder)?;
         // A fixed clock: the same seed gives the same files.
-        for (name, text) in sandbox::files(FILES_CLOCK, seed).map_err(plain)? {
+        for (name, text) in sandbox::files(sandbox::CLOCK, seed).map_err(plain)? {
             plumb_core::atomic::write(&folder.join(name), text.as_bytes())?;
         }
     }
@@ -71,9 +71,6 @@ pub fn sandbox(arguments: SandboxArguments) -> Result<()> {
         text
     })
 }
-
-/// The clock of written sandboxes: 1 September 2026.
-const FILES_CLOCK: i64 = 1_788_220_800;
 
 /// Options of `import`.
 #[derive(Args, Debug)]
@@ -269,7 +266,7 @@ pub fn restore(arguments: RestoreArguments) -> Result<()> {
     if !from.is_file() {
         bail!("{}: there is no such file", from.display());
     }
-    let mut repository = store::connect(&db).map_err(plain)?;
+    let mut repository = store::connect(&db, super::password().as_deref()).map_err(plain)?;
     repository.restore(&from).map_err(plain)?;
     let head = repository.head().map_err(plain)?;
     answer(json, &json!({ "db": db, "events": head.seq }), || format!("{db}: {} events\n", head.seq))

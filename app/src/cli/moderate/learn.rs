@@ -6,15 +6,14 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use plumb_moderate::evaluate::EvaluateSpec;
-use plumb_moderate::import::file::Format;
 use plumb_moderate::import::table::Columns;
-use plumb_moderate::job::{DriftJob, EvaluateJob, RouteJob, ScoreJob, SimulateJob, TrainJob};
+use plumb_moderate::job::{DriftJob, EvaluateJob, RouteJob, ScoreJob, SimulateJob, TrainJob, VotesFrom};
 use plumb_moderate::route::{Mode, Routing};
 use plumb_moderate::train::TrainSpec;
 use plumb_moderate::triage::RouteSpec;
 use serde_json::json;
 
-use super::arguments::{ObjectiveChoice, ReadArguments};
+use super::arguments::{ModelArguments, ObjectiveChoice, ReadArguments};
 use super::data::existing;
 use super::{DatabaseArguments, answer, now};
 use crate::cli::progress::Progress;
@@ -24,6 +23,8 @@ use crate::cli::progress::Progress;
 pub struct TrainArguments {
     #[command(flatten)]
     pub database: DatabaseArguments,
+    #[command(flatten)]
+    pub model: ModelArguments,
     /// A vote this many days older than the newest counts half; 0 for no difference.
     #[arg(long, value_name = "DAYS", default_value_t = 180.0)]
     pub half_life: f64,
@@ -40,12 +41,13 @@ pub struct TrainArguments {
 
 /// Train on the log.
 pub fn train(arguments: TrainArguments) -> Result<()> {
-    let TrainArguments { database, half_life, by_item, force, json } = arguments;
+    let TrainArguments { database, model, half_life, by_item, force, json } = arguments;
     existing(&database)?;
     if !half_life.is_finite() || half_life < 0.0 {
         bail!("--half-life is a number of days, 0 or more");
     }
-    let spec = TrainSpec { half_life_days: half_life, by_time: !by_item, force, ..TrainSpec::default() };
+    let (kind, encoder) = model.choice();
+    let spec = TrainSpec { kind, encoder, model: None, half_life_days: half_life, by_time: !by_item, force };
     let progress = Progress::start(0);
     let done = progress.run(TrainJob { place: database.place(), spec, now: now() })?;
     progress.finish();
@@ -125,19 +127,31 @@ pub struct ScoreArguments {
     pub json: bool,
 }
 
+/// Cases that are given their nearest past cases where --top does not say how many are wanted.
+const SIMILAR: usize = 20;
+
 /// Score the queue.
 pub fn score(arguments: ScoreArguments) -> Result<()> {
     let ScoreArguments { database, objective, top, dry_run, json } = arguments;
     existing(&database)?;
     let progress = Progress::start(0);
     let place = database.place();
-    let mut found = progress.run(ScoreJob { place, objective: objective.into(), keep: !dry_run, now: now() })?;
+    let (objective, similar) = (objective.into(), top.unwrap_or(SIMILAR));
+    let mut found = progress.run(ScoreJob { place, objective, keep: !dry_run, similar, now: now() })?;
     progress.finish();
     found.truncate(top.unwrap_or(usize::MAX));
     answer(json, &found, || {
         let line = |case: &plumb_moderate::triage::Scored| {
             let parts: Vec<&str> = case.parts.iter().map(|part| part.part.trim()).collect();
-            format!("{:>7.4}  {}  {}\n", case.score, case.case, parts.join(" · "))
+            let mut text = format!("{:>7.4}  {}  {}\n", case.score, case.case, parts.join(" · "));
+            for past in &case.similar {
+                let _ = writeln!(
+                    text,
+                    "         like {} ({:.2}): {} to approve, {} to remove",
+                    past.case, past.likeness, past.approve, past.remove
+                );
+            }
+            text
         };
         found.iter().map(line).collect()
     })
@@ -231,6 +245,8 @@ pub struct SimulateArguments {
     /// The made-up practice community instead of a database.
     #[arg(long, conflicts_with = "db")]
     pub sandbox: bool,
+    #[command(flatten)]
+    pub model: ModelArguments,
     /// Seats of a panel; odd.
     #[arg(long, default_value_t = 3)]
     pub panel: usize,
@@ -254,7 +270,7 @@ fn odd(panel: usize) -> Result<()> {
 
 /// Forecast from the log.
 pub fn simulate(arguments: SimulateArguments) -> Result<()> {
-    let SimulateArguments { db, user, sandbox: _, panel, objective, seed, json } = arguments;
+    let SimulateArguments { db, user, sandbox: _, model, panel, objective, seed, json } = arguments;
     odd(panel)?;
     let place = match db {
         Some(db) => {
@@ -265,19 +281,14 @@ pub fn simulate(arguments: SimulateArguments) -> Result<()> {
         None => None,
     };
     let progress = Progress::start(seed);
-    let spec = TrainSpec::default();
+    let (kind, encoder) = model.choice();
+    let spec = TrainSpec { kind, encoder, ..TrainSpec::default() };
     let outlook = progress.run(SimulateJob { place, spec, objective: objective.into(), panel, seed, now: now() })?;
     progress.finish();
-    let budgets: Vec<_> = (0..=10).map(|i| outlook.at(f64::from(i) / 10.0)).collect();
-    let value = json!({
-        "basis": outlook.basis,
-        "cases_a_day": outlook.cases_a_day,
-        "panel": panel,
-        "budgets": budgets,
-    });
+    let value = outlook.forecast();
     answer(json, &value, || {
         let mut text = "budget  panels/day  extra votes/day  consistency  gain (95 % interval)\n".to_owned();
-        for at in &budgets {
+        for at in &value.budgets {
             let _ = writeln!(
                 text,
                 "{:>5.0} %  {:>10.1}  {:>15.1}  {:>11.4}  {:.2} ({:.2} to {:.2})",
@@ -300,6 +311,8 @@ pub fn simulate(arguments: SimulateArguments) -> Result<()> {
 pub struct EvaluateArguments {
     #[command(flatten)]
     pub read: ReadArguments,
+    #[command(flatten)]
+    pub model: ModelArguments,
     /// Files to learn from.
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub train: Vec<PathBuf>,
@@ -325,13 +338,17 @@ pub struct EvaluateArguments {
 
 /// Learn, test, and print.
 pub fn evaluate(arguments: EvaluateArguments) -> Result<()> {
-    let EvaluateArguments { read, train, test, panel, log_regime, objective, seed, json } = arguments;
+    let EvaluateArguments { read, model, train, test, panel, log_regime, objective, seed, json } = arguments;
     odd(panel)?;
     let columns = read.columns(Columns::own)?;
-    let spec = EvaluateSpec { panel, log_regime, seed, objective: objective.into(), ..EvaluateSpec::default() };
+    let (kind, encoder) = model.choice();
+    let (kind, objective) = (kind.unwrap_or_default(), objective.into());
+    let spec = EvaluateSpec { panel, log_regime, seed, objective, kind, encoder, model: None };
     let progress = Progress::start(seed);
-    let (found, details) =
-        progress.run(EvaluateJob { train, test, format: Format::from(read.format), columns, spec })?;
+    let (found, details) = progress.run(EvaluateJob {
+        from: VotesFrom::Files { train, test, format: read.format.into(), columns: columns.map(Box::new) },
+        spec,
+    })?;
     progress.finish();
     let mut value = serde_json::to_value(&found)?;
     if let Some(fields) = value.as_object_mut() {

@@ -179,7 +179,7 @@ impl Panel for ModeratePanel {
     }
 
     fn open_preset(&mut self, _text: &str, _cx: &mut PanelCx<'_>) -> Result<(), String> {
-        Err("moderation has no presets; open a database or the sandbox".to_owned())
+        Err("presets of moderation run from the command line: plumb run FILE".to_owned())
     }
 
     fn open_run(&mut self, _folder: &Path, _cx: &mut PanelCx<'_>) -> Result<(), String> {

@@ -7,7 +7,7 @@ use crate::audit::Head;
 use crate::ballot::{Sealed, Voters};
 use crate::draw;
 use crate::event::{Event, What};
-use crate::model::{Ballot, CaseId, Channel, Choice, Decision, ModId, Moderator, Prediction, Reason, Verdict};
+use crate::model::{Ballot, CaseId, Channel, Choice, Decision, ModId, Moderator, Prediction, Reason, Report, Verdict};
 use crate::state::{PanelState, Phase, State};
 
 pub(super) fn active(state: &State, actor: &str) -> Result<(), Error> {
@@ -27,6 +27,22 @@ pub(super) fn check_ballot(panel: &PanelState, actor: &str, ballot: &Ballot) -> 
     }
     if ballot.choice != Choice::Abstain && ballot.rationale.trim().is_empty() {
         return Err(Error::refused("say in a sentence why"));
+    }
+    Ok(())
+}
+
+/// Bytes of a case's name: databases index it.
+const LONGEST_NAME: usize = 1_000;
+
+/// Bytes of a moderator's name, the longest that PostgreSQL allows for a role.
+const LONGEST_MODERATOR: usize = 63;
+
+/// Names are looked up, indexed and shown in one line.
+fn check_name(kind: &str, name: &str, longest: usize) -> Result<(), Error> {
+    if name.is_empty() || name.len() > longest || name.chars().any(char::is_control) {
+        return Err(Error::refused(format!(
+            "the name of a {kind} has 1 to {longest} bytes and no control characters; this one does not"
+        )));
     }
     Ok(())
 }
@@ -96,11 +112,17 @@ impl Writer<'_> {
                 self.emit(What::PolicySet { policy })
             }
             Action::SetModerator(moderator) => self.set_moderator(moderator),
-            Action::Arrive(case) => match self.state.cases.get(&case.id) {
-                Some(known) if known.case == case => Ok(()),
-                Some(_) => Err(Error::refused(format!("another case is called “{}” already", case.id))),
-                None => self.emit(What::CaseArrived { case }),
-            },
+            Action::Arrive(mut case) => {
+                check_name("case", &case.id, LONGEST_NAME)?;
+                for Report { reason, count } in std::mem::take(&mut case.reports) {
+                    case.report(&reason, count);
+                }
+                match self.state.cases.get(&case.id) {
+                    Some(known) if known.case == case => Ok(()),
+                    Some(_) => Err(Error::refused(format!("another case is called “{}” already", case.id))),
+                    None => self.emit(What::CaseArrived { case }),
+                }
+            }
             Action::Report(case, reason, count) => self.emit(What::Reported { case, reason, count }),
             Action::Log(case, decision) => self.emit(What::DecisionLogged { case, decision }),
             Action::Score(case, prediction) => self.score(case, prediction),
@@ -182,6 +204,14 @@ impl Writer<'_> {
 
     fn set_moderator(&mut self, moderator: Moderator) -> Result<(), Error> {
         let id = moderator.id.clone();
+        if !self.state.moderators.contains_key(&id) {
+            check_name("moderator", &id, LONGEST_MODERATOR)?;
+            if id == SYSTEM {
+                return Err(Error::refused(format!(
+                    "nobody may be called “{SYSTEM}”: the program acts under this name"
+                )));
+            }
+        }
         let leaves = !moderator.active || moderator.trainee;
         self.emit(What::ModeratorSet { moderator })?;
         if leaves {
@@ -259,6 +289,7 @@ impl Writer<'_> {
     fn score(&mut self, case: CaseId, mut prediction: Option<Prediction>) -> Result<(), Error> {
         if let Some(shown) = &mut prediction {
             let each = std::mem::take(&mut shown.p);
+            (shown.disagreement, shown.entropy, shown.gain) = (None, None, None);
             if !each.is_empty() {
                 let text = serde_json::to_string(&each).map_err(|error| Error::refused(error.to_string()))?;
                 self.change.private.push((case.clone(), text));

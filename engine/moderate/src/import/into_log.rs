@@ -38,7 +38,7 @@ pub fn into_log<R: Repository>(
     let before = (desk.state().cases.len(), decisions(desk));
     let mut commands = Vec::new();
     let mut lines = Vec::new();
-    let mut reports = 0;
+    let mut reports = 0_u64;
     for (line, item) in imported.items.iter().enumerate() {
         let id = &item.case.id;
         lines.push(line);
@@ -54,7 +54,7 @@ pub fn into_log<R: Repository>(
                             fingerprint(&["report", id, &report.reason, &report.count.to_string()])
                         );
                         let action = Action::Report(id.clone(), report.reason.clone(), report.count - had);
-                        reports += report.count - had;
+                        reports = reports.saturating_add(report.count - had);
                         lines.push(line);
                         commands.push(Command { key, ..command(now, action) });
                     }

@@ -3,11 +3,80 @@
 //! Reported items (`user_reports`, `mod_reports`) are cases to be decided.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{BadRow, Imported, Item, LoggedVote};
 use crate::model::{Case, CaseKind, Report, Source};
+
+/// What counts of a line. Everything else is passed over without being kept, and reports are counted while they are
+/// read: a line may hold a million.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Row {
+    data: Option<Box<Row>>,
+    action: Value,
+    #[serde(rename = "mod")]
+    moderator: Value,
+    created_utc: Value,
+    subreddit: Value,
+    target_fullname: Value,
+    target_title: Value,
+    target_body: Value,
+    target_author: Value,
+    name: Value,
+    title: Value,
+    selftext: Value,
+    body: Value,
+    link_title: Value,
+    author: Value,
+    #[serde(deserialize_with = "counted")]
+    user_reports: Option<Vec<Report>>,
+    #[serde(deserialize_with = "counted")]
+    mod_reports: Option<Vec<Report>>,
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn some(value: &Value) -> Option<String> {
+    Some(text(value)).filter(|text| !text.is_empty())
+}
+
+fn need(name: &str, value: &Value) -> Result<String, String> {
+    some(value).ok_or_else(|| format!("“{name}” is missing"))
+}
+
+fn time(value: &Value) -> Result<i64, String> {
+    value.as_f64().map(|at| at as i64).ok_or_else(|| "“created_utc” is no time".to_owned())
+}
+
+/// Counts `[reason, count, …]` by members and `[reason, moderator]` by moderators; `null` counts nothing.
+fn counted<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Report>>, D::Error> {
+    struct Count;
+    impl<'de> Visitor<'de> for Count {
+        type Value = Case;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of reports")
+        }
+        fn visit_unit<E>(self) -> Result<Case, E> {
+            Ok(Case::default())
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Case, A::Error> {
+            let mut case = Case::default();
+            while let Some(entry) = all.next_element::<Value>()? {
+                let reason = entry.get(0).and_then(Value::as_str).unwrap_or("no reason given");
+                case.report(reason, entry.get(1).and_then(Value::as_u64).unwrap_or(1));
+            }
+            Ok(case)
+        }
+    }
+    Ok(Some(from.deserialize_any(Count)?.reports))
+}
 
 /// Read a log. Actions of other kinds are passed over in silence; broken lines are listed.
 pub fn read(text: &[u8]) -> Imported {
@@ -42,33 +111,32 @@ pub fn read(text: &[u8]) -> Imported {
 }
 
 fn row(line: &[u8]) -> Result<Option<(Case, Option<LoggedVote>)>, String> {
-    let value: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    let value = value.get("data").unwrap_or(&value);
-    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let need = |name: &str| Some(text(name)).filter(|text| !text.is_empty()).ok_or(format!("“{name}” is missing"));
-    if value.get("user_reports").is_some() || value.get("mod_reports").is_some() {
-        return reported(value).map(|case| Some((case, None)));
+    let mut row: Row = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    if let Some(inner) = row.data.take() {
+        row = *inner;
     }
-    let (remove, kind) = match need("action")?.as_str() {
+    if row.user_reports.is_some() || row.mod_reports.is_some() {
+        return reported(row).map(|case| Some((case, None)));
+    }
+    let (remove, kind) = match need("action", &row.action)?.as_str() {
         "approvelink" => (false, CaseKind::Post),
         "approvecomment" => (false, CaseKind::Comment),
         "removelink" | "spamlink" => (true, CaseKind::Post),
         "removecomment" | "spamcomment" => (true, CaseKind::Comment),
         _ => return Ok(None),
     };
-    let moderator = need("mod")?;
+    let moderator = need("mod", &row.moderator)?;
     if moderator.eq_ignore_ascii_case("automoderator") {
         return Ok(None);
     }
-    let at = value.get("created_utc").and_then(Value::as_f64).ok_or("“created_utc” is no time")? as i64;
-    let title = Some(text("target_title")).filter(|title| !title.is_empty());
+    let at = time(&row.created_utc)?;
     let case = Case {
-        id: need("target_fullname")?,
-        community: text("subreddit"),
+        id: need("target_fullname", &row.target_fullname)?,
+        community: text(&row.subreddit),
         kind,
-        title,
-        body: text("target_body"),
-        author: text("target_author"),
+        title: some(&row.target_title),
+        body: text(&row.target_body),
+        author: text(&row.target_author),
         created_at: at,
         source: Source::Import,
         ..Case::default()
@@ -76,34 +144,24 @@ fn row(line: &[u8]) -> Result<Option<(Case, Option<LoggedVote>)>, String> {
     Ok(Some((case, Some(LoggedVote { moderator, remove, at: Some(at) }))))
 }
 
-/// A post or comment as Reddit lists it, with its reports: `[reason, count, …]` by members, `[reason, moderator]` by
-/// moderators.
-fn reported(value: &Value) -> Result<Case, String> {
-    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let id = Some(text("name")).filter(|id| !id.is_empty()).ok_or("“name” is missing")?;
-    let mut reports: Vec<Report> = Vec::new();
-    let lists = ["user_reports", "mod_reports"].map(|name| value.get(name).and_then(Value::as_array));
-    for entry in lists.into_iter().flatten().flatten() {
-        let reason = entry.get(0).and_then(Value::as_str).unwrap_or("no reason given").to_owned();
-        let count = entry.get(1).and_then(Value::as_u64).unwrap_or(1);
-        match reports.iter_mut().find(|report| report.reason == reason) {
-            Some(report) => report.count = report.count.saturating_add(count),
-            None => reports.push(Report { reason, count }),
-        }
-    }
+/// A post or comment as Reddit lists it, with its reports.
+fn reported(row: Row) -> Result<Case, String> {
+    let id = need("name", &row.name)?;
     let post = id.starts_with("t3_");
-    let some = |text: String| Some(text).filter(|text| !text.is_empty());
-    Ok(Case {
+    let mut case = Case {
         id,
-        community: text("subreddit"),
+        community: text(&row.subreddit),
         kind: if post { CaseKind::Post } else { CaseKind::Comment },
-        title: some(text("title")).filter(|_| post),
-        body: if post { text("selftext") } else { text("body") },
-        thread_title: some(text("link_title")),
-        author: text("author"),
-        created_at: value.get("created_utc").and_then(Value::as_f64).ok_or("“created_utc” is no time")? as i64,
+        title: some(&row.title).filter(|_| post),
+        body: text(if post { &row.selftext } else { &row.body }),
+        thread_title: some(&row.link_title),
+        author: text(&row.author),
+        created_at: time(&row.created_utc)?,
         source: Source::Report,
-        reports,
         ..Case::default()
-    })
+    };
+    for Report { reason, count } in [row.user_reports, row.mod_reports].into_iter().flatten().flatten() {
+        case.report(&reason, count);
+    }
+    Ok(case)
 }

@@ -1,5 +1,6 @@
 //! A database by its name, whatever its kind.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use crate::account::{self, Account, Identity};
 use crate::audit::{Entry, Head};
 use crate::ballot::Sealed;
 use crate::desk::Desk;
-use crate::model::{PanelId, Time};
-use crate::state::{PanelState, State};
+use crate::model::{CaseId, PanelId, Time};
+use crate::state::{CaseState, PanelState, State};
 
 /// Open the database called `name` as somebody who leads the team: a SQLite file, made if need be, or `postgres://…`.
 /// Where the database has accounts of its own, `user` must have one that leads.
@@ -20,7 +21,7 @@ pub fn open(
     password: Option<&str>,
     now: Time,
 ) -> Result<Desk<Box<dyn Repository>>, Error> {
-    let mut repository = connect(name)?;
+    let mut repository = connect(name, password)?;
     match repository.identity()? {
         Some(who) if who.lead => {}
         Some(who) => {
@@ -42,8 +43,9 @@ pub fn open(
     Desk::open(repository)
 }
 
-/// The database called `name`, without signing in.
-pub fn connect(name: &str) -> Result<Box<dyn Repository>, Error> {
+/// The database called `name`, without signing in. A server needs a `password` to let anybody in, where the address has
+/// none; a file does not read it.
+pub fn connect(name: &str, password: Option<&str>) -> Result<Box<dyn Repository>, Error> {
     if name.is_empty() {
         return Err(Error::Store {
             place: "the database".to_owned(),
@@ -51,7 +53,7 @@ pub fn connect(name: &str) -> Result<Box<dyn Repository>, Error> {
         });
     }
     if name.starts_with("postgres://") || name.starts_with("postgresql://") {
-        return Ok(Box::new(Postgres::connect(name)?));
+        return Ok(Box::new(Postgres::connect_with(name, password)?));
     }
     Ok(Box::new(Sqlite::create(Path::new(name))?))
 }
@@ -86,6 +88,9 @@ impl<R: Repository + ?Sized> Repository for Box<R> {
     }
     fn private(&mut self, case: &str) -> Result<Option<String>, Error> {
         (**self).private(case)
+    }
+    fn expected(&mut self, cases: &[&CaseState]) -> Result<BTreeMap<CaseId, f64>, Error> {
+        (**self).expected(cases)
     }
     fn put_model(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         (**self).put_model(name, bytes)

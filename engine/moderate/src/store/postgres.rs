@@ -4,6 +4,7 @@
 //! What the server cannot hide from a role: how many rows a table has had inserted in all, which PostgreSQL's own
 //! statistics tell everybody. The owner of the database, who makes the backups, can read everything.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use postgres::types::ToSql;
@@ -14,13 +15,14 @@ use crate::Error;
 use crate::account::{Account, Identity};
 use crate::audit::{Entry, Head};
 use crate::ballot::{Cast, Sealed};
-use crate::model::{PanelId, Time};
+use crate::model::{CaseId, PanelId, Time};
 use crate::snapshot::Snapshot;
-use crate::state::{PanelState, State};
+use crate::state::{CaseState, PanelState, State};
 
 mod link;
 mod members;
 mod migrate;
+mod tls;
 
 use link::Link;
 
@@ -34,10 +36,15 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Connect to `address`, `postgres://name:password@host/database` or key=value pairs. The owner's first connection
+    /// Connect to `address`, `postgres://name:password@host/database?sslmode=verify-full` or key=value pairs. The owner's first connection
     /// makes what is missing and brings it to the newest format; for others it must be there.
     pub fn connect(address: &str) -> Result<Self, Error> {
-        let mut link = Link::new(address)?;
+        Self::connect_with(address, None)
+    }
+
+    /// The same with the password beside the address, where no list of processes shows it. One in the address counts more.
+    pub fn connect_with(address: &str, password: Option<&str>) -> Result<Self, Error> {
+        let mut link = Link::new(address, password)?;
         migrate::migrate(&mut link)?;
         Ok(Self { link })
     }
@@ -82,8 +89,7 @@ impl Repository for Postgres {
         let texts: Vec<&str> = batch.entries.iter().map(|entry| entry.text.as_str()).collect();
         let hashes: Vec<&str> = batch.entries.iter().map(|entry| entry.hash.as_str()).collect();
         // A case may be scored twice in one batch: the last one counts, and SQL wants each once.
-        let private: std::collections::BTreeMap<&String, &String> =
-            batch.private.iter().map(|(case, text)| (case, text)).collect();
+        let private: BTreeMap<&String, &String> = batch.private.iter().map(|(case, text)| (case, text)).collect();
         let (cases, predictions): (Vec<_>, Vec<_>) = private.into_iter().unzip();
         let done = self.link.write(|transaction| {
             let seq = after.seq as i64;
@@ -150,6 +156,12 @@ impl Repository for Postgres {
     fn private(&mut self, case: &str) -> Result<Option<String>, Error> {
         let query = "SELECT text FROM plumb.prediction WHERE case_id = $1";
         Ok(self.link.rows(query, &[&case], |row| row.get(0))?.pop())
+    }
+
+    fn expected(&mut self, cases: &[&CaseState]) -> Result<BTreeMap<CaseId, f64>, Error> {
+        let ids: Vec<&str> = cases.iter().map(|case| case.case.id.as_str()).collect();
+        let rows = self.link.query("SELECT id, expected FROM plumb.expected($1)", &[&ids])?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
     fn put_model(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error> {
@@ -256,6 +268,9 @@ impl Repository for Postgres {
             }
             let (cases, texts): (Vec<_>, Vec<_>) = all.private.iter().map(|(case, text)| (case, text)).unzip();
             fill.execute(PUT_PRIVATE, &[&cases, &texts])?;
+            let over: Vec<&str> =
+                state.cases.values().filter(|case| case.over()).map(|case| case.case.id.as_str()).collect();
+            fill.execute("UPDATE plumb.prediction SET over = true WHERE case_id = ANY ($1)", &[&over])?;
             for (name, bytes) in &all.models {
                 fill.execute("INSERT INTO plumb.model (name, bytes) VALUES ($1, $2)", &[name, bytes])?;
             }

@@ -5,7 +5,7 @@ use plumb_nn::lbfgs::minimise;
 use plumb_nn::logistic::{sigmoid, softplus};
 use serde::{Deserialize, Serialize};
 
-use super::weighting::Row;
+use super::reader::Row;
 use crate::Error;
 
 /// Items with several votes below which nothing is learnt about items.

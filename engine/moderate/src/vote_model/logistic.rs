@@ -1,4 +1,4 @@
-//! Logistic regression on hashed n-grams with a term for each moderator:
+//! Logistic regression on a text's row, of n-grams or of sentence vectors, with a term for each moderator:
 //! `z = b + w·φ(x) + u_m + v_m·ψ(x)`, `p = σ(z / T + c)`, `ψ` a fixed random projection of `φ` to 16 numbers; and a
 //! second regression on the same `φ`, learnt from items with several votes: whether these were split.
 
@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use plumb_core::Ctl;
 use plumb_nn::lbfgs::minimise;
 use plumb_nn::logistic::{Calibration, sigmoid, softplus};
-use plumb_text::ngrams;
 use serde::{Deserialize, Serialize};
 
 use super::head::Head;
-use super::weighting::{Row, Weighting};
+use super::reader::{Reader, Row};
 use super::{Contribution, Forecast, Sample, VoteModel};
 use crate::Error;
 
@@ -40,11 +39,12 @@ impl Default for Settings {
     }
 }
 
-/// The model.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Logistic {
+/// The model; `R` reads the texts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Logistic<R> {
     settings: Settings,
-    weighting: Weighting,
+    #[serde(rename = "weighting")] // what it was called while n-grams were all there was
+    reader: R,
     bias: f64,
     weights: Vec<f32>,
     moderators: BTreeMap<String, (f64, [f64; OWN])>,
@@ -64,39 +64,45 @@ fn projection(row: &Row) -> [f64; OWN] {
     out.map(|x| x / 4.0)
 }
 
-impl Logistic {
-    /// An untrained model.
-    pub fn new(settings: Settings) -> Self {
-        Self { settings, temperature: 1.0, ..Self::default() }
+impl<R: Reader> Logistic<R> {
+    /// An untrained model that reads by `reader`.
+    pub fn new(settings: Settings, reader: R) -> Self {
+        Self {
+            settings,
+            reader,
+            bias: 0.0,
+            weights: Vec::new(),
+            moderators: BTreeMap::new(),
+            temperature: 1.0,
+            shift: 0.0,
+            split: None,
+        }
     }
 
-    /// Bytes to keep in a repository.
-    pub fn save(&self) -> Result<Vec<u8>, Error> {
-        serde_json::to_vec(self).map_err(|error| Error::refused(error.to_string()))
+    /// How it reads texts.
+    pub fn reader(&self) -> &R {
+        &self.reader
     }
 
-    /// A model from [`Self::save`]'s bytes.
-    pub fn load(bytes: &[u8]) -> Result<Self, Error> {
-        let mut model: Self = serde_json::from_slice(bytes)
-            .map_err(|error| Error::Import { place: "the saved model".to_owned(), why: error.to_string() })?;
-        model.prepare();
-        Ok(model)
+    /// An untrained model that reads the same way.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        Self::new(self.settings, self.reader.clone())
     }
 
-    /// Make the tables that are not saved, after reading the model as a part of something else.
-    pub fn prepare(&mut self) {
-        self.weighting.spread();
+    /// Make what is not saved, after reading the model as a part of something else.
+    pub fn prepare(&mut self) -> Result<(), Error> {
+        self.reader.prepare()
     }
 
-    /// Take temperature and bias from a model of the same kind that was calibrated on held-out votes.
-    pub fn calibrate_like(&mut self, other: &Self) {
-        (self.temperature, self.shift) = (other.temperature, other.shift);
+    /// Temperature and bias that were fitted on held-out votes.
+    pub fn calibration(&self) -> [f64; 2] {
+        [self.temperature, self.shift]
     }
 
-    /// The same votes with the calibration that fits `logits` and shares.
-    fn set_calibration(&mut self, logits: &[(f64, f64)]) {
-        let Calibration { slope, shift } = Calibration::fit(logits);
-        (self.temperature, self.shift) = (1.0 / slope, shift);
+    /// Take such a temperature and bias.
+    pub fn set_calibration(&mut self, [temperature, shift]: [f64; 2]) {
+        (self.temperature, self.shift) = (temperature, shift);
     }
 
     /// Moderators the model has terms for.
@@ -133,7 +139,7 @@ impl Logistic {
         for vote in votes {
             of_text[vote.text].push((index[&vote.moderator], vote.remove, vote.weight));
         }
-        let (w, m) = (self.weighting.len(), names.len());
+        let (w, m) = (self.reader.width(), names.len());
         let mut x = vec![0.0; w + 1 + m * (1 + OWN)];
         let Settings { text, leniency, own: tie, steps, .. } = self.settings;
         let penalty = |i: usize| {
@@ -200,12 +206,12 @@ impl Logistic {
         let shares: Vec<f64> = several.iter().map(|text| counts[*text].0 / counts[*text].1).collect();
         let split: Vec<f64> = shares.iter().map(|s| if *s > 0.0 && *s < 1.0 { 1.0 } else { 0.0 }).collect();
         let Settings { items, steps, .. } = self.settings;
-        self.split = Head::fit(&chosen, &split, self.weighting.len(), items, steps, ctl)?;
+        self.split = Head::fit(&chosen, &split, self.reader.width(), items, steps, ctl)?;
         Ok(())
     }
 }
 
-impl VoteModel for Logistic {
+impl<R: Reader> VoteModel for Logistic<R> {
     fn fit(&mut self, texts: &[String], votes: &[Sample], ctl: &Ctl) -> Result<(), Error> {
         if votes.iter().all(|vote| vote.remove) || votes.iter().all(|vote| !vote.remove) {
             return Err(Error::TooLittle("there must be votes to remove and votes to keep to learn from".to_owned()));
@@ -219,15 +225,11 @@ impl VoteModel for Logistic {
             }
         }
         ctl.progress("reading texts", 0, Some(texts.len() as u64));
-        self.weighting = Weighting::learn(texts.iter().zip(&used).filter(|(_, used)| **used).map(|(text, _)| text));
-        let mut rows = Vec::with_capacity(texts.len());
-        for (i, (text, used)) in texts.iter().zip(used).enumerate() {
-            ctl.check()?;
-            if i % 256 == 0 {
-                ctl.progress("reading texts", i as u64, Some(texts.len() as u64));
-            }
-            rows.push(if used { self.weighting.of(text) } else { Row::new() });
-        }
+        let chosen: Vec<&String> = texts.iter().zip(&used).filter(|(_, used)| **used).map(|(text, _)| text).collect();
+        self.reader.learn(&chosen);
+        let mut read = self.reader.rows(&chosen, ctl)?.into_iter();
+        let rows: Vec<Row> =
+            used.iter().map(|used| if *used { read.next().unwrap_or_default() } else { Row::new() }).collect();
         ctl.progress("learning from votes", 0, None);
         self.fit_votes(&rows, votes, ctl)?;
         ctl.progress("learning from split cases", 0, None);
@@ -235,7 +237,7 @@ impl VoteModel for Logistic {
     }
 
     fn forecast(&self, text: &str, moderators: &[String]) -> Forecast {
-        let row = self.weighting.of(text);
+        let row = self.reader.of(text);
         let p = self.logits(&row, moderators).into_iter().map(|z| sigmoid(z / self.temperature + self.shift)).collect();
         Forecast { p, split: self.split.as_ref().map(|head| head.predict(&row)) }
     }
@@ -244,23 +246,22 @@ impl VoteModel for Logistic {
         let known = votes.iter().filter(|vote| vote.text < texts.len());
         let logits: Vec<(f64, f64)> = known
             .map(|vote| {
-                let row = self.weighting.of(&texts[vote.text]);
+                let row = self.reader.of(&texts[vote.text]);
                 (self.logits(&row, std::slice::from_ref(&vote.moderator))[0], f64::from(u8::from(vote.remove)))
             })
             .collect();
         if !logits.is_empty() {
-            self.set_calibration(&logits);
+            let Calibration { slope, shift } = Calibration::fit(&logits);
+            self.set_calibration([1.0 / slope, shift]);
         }
     }
 
     fn explain(&self, text: &str, top: usize) -> Vec<Contribution> {
-        let values: BTreeMap<u32, f32> = self.weighting.of(text).into_iter().collect();
+        let values: BTreeMap<u32, f32> = self.reader.of(text).into_iter().collect();
         let mut parts = BTreeMap::new();
-        ngrams::each(text, |part, place| {
-            if let Some(number) = self.weighting.number(place) {
-                let value = values.get(&number).copied().map_or(0.0, f64::from);
-                parts.insert(part.to_owned(), self.weight(number) * value);
-            }
+        self.reader.parts(text, &mut |part, number| {
+            let value = values.get(&number).copied().map_or(0.0, f64::from);
+            parts.insert(part.to_owned(), self.weight(number) * value);
         });
         let mut found: Vec<Contribution> =
             parts.into_iter().map(|(part, weight)| Contribution { part, weight }).collect();

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use plumb_core::Ctl;
 use plumb_text::ngrams;
 use serde::{Deserialize, Serialize};
 
-/// How many n-grams [`Weighting::of`] may know of a text: of each place its number among those learnt, and its value.
-pub type Row = Vec<(u32, f32)>;
+use super::reader::{Reader, Row};
+use crate::Error;
 
 /// The places that were seen in learning, and how rare each is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,8 +32,7 @@ fn counts(text: &str) -> BTreeMap<u32, u32> {
 }
 
 impl Weighting {
-    /// Learn from `texts`.
-    pub fn learn<'a>(texts: impl IntoIterator<Item = &'a String>) -> Self {
+    fn learnt(texts: &[&String]) -> Self {
         let mut seen = vec![0_u32; ngrams::PLACES];
         let mut all = 0;
         for text in texts {
@@ -48,8 +48,8 @@ impl Weighting {
         weighting
     }
 
-    /// Make the table by place after loading. Places out of range, in a damaged file, are passed over.
-    pub fn spread(&mut self) {
+    /// Make the table by place. Places out of range, in a damaged file, are passed over.
+    fn spread(&mut self) {
         self.number = vec![0; ngrams::PLACES];
         for (i, place) in self.places.iter().enumerate() {
             if let Some(number) = self.number.get_mut(*place as usize) {
@@ -58,18 +58,40 @@ impl Weighting {
         }
     }
 
-    /// How many places were seen.
-    pub fn len(&self) -> usize {
+    /// The number of a place among those seen.
+    fn number(&self, place: u32) -> Option<u32> {
+        self.number.get(place as usize).and_then(|number| number.checked_sub(1))
+    }
+}
+
+impl Reader for Weighting {
+    fn learn(&mut self, texts: &[&String]) {
+        *self = Self::learnt(texts);
+    }
+
+    fn prepare(&mut self) -> Result<(), Error> {
+        self.spread();
+        Ok(())
+    }
+
+    fn width(&self) -> usize {
         self.places.len()
     }
 
-    /// The number of a place among those seen.
-    pub fn number(&self, place: u32) -> Option<u32> {
-        self.number.get(place as usize).and_then(|number| number.checked_sub(1))
+    fn rows(&self, texts: &[&String], ctl: &Ctl) -> Result<Vec<Row>, Error> {
+        let mut rows = Vec::with_capacity(texts.len());
+        for (i, text) in texts.iter().enumerate() {
+            ctl.check()?;
+            if i % 256 == 0 {
+                ctl.progress("reading texts", i as u64, Some(texts.len() as u64));
+            }
+            rows.push(self.of(text));
+        }
+        Ok(rows)
     }
 
-    /// The row of a text. N-grams that were never seen shorten the others, and have no number.
-    pub fn of(&self, text: &str) -> Row {
+    /// N-grams that were never seen shorten the others, and have no number.
+    fn of(&self, text: &str) -> Row {
         let mut row = Row::new();
         let mut squares = [0.0_f64; 2];
         let n = f64::from(self.texts) + 1.0;
@@ -89,5 +111,13 @@ impl Weighting {
             }
         }
         row
+    }
+
+    fn parts(&self, text: &str, found: &mut dyn FnMut(&str, u32)) {
+        ngrams::each(text, |part, place| {
+            if let Some(number) = self.number(place) {
+                found(part, number);
+            }
+        });
     }
 }

@@ -26,7 +26,7 @@ use crate::score::Objective;
 use crate::state::Phase;
 use crate::train::{Card, Retrained, TrainSpec, retrain};
 
-/// Past cases by their words.
+/// Past cases by their words, or by what they mean where the model in use reads that.
 #[derive(Clone, Debug)]
 pub struct PrecedentsJob {
     /// Whose.
@@ -42,9 +42,13 @@ impl Job for PrecedentsJob {
     }
 
     fn run(self, ctl: &Ctl) -> Result<Self::Output, plumb_core::Error> {
-        let items = past::items(self.work.session().inside().state());
+        let (items, trained) = {
+            let mut session = self.work.session();
+            let desk = session.inside();
+            (past::items(desk.state()), job::model(desk).ok().flatten())
+        };
         ctl.check()?;
-        Ok(Arc::new(Precedents::new(&items)))
+        Ok(Arc::new(Precedents::of(&items, trained.as_ref().map(|trained| &trained.model), ctl)?))
     }
 }
 
@@ -78,7 +82,11 @@ impl Job for ExploreJob {
         let (explored, trained, items) = {
             let mut session = self.work.session();
             let desk = session.inside();
-            let explored = explore(desk.state(), ctl.seed());
+            let mut explored = explore(desk.state(), ctl.seed());
+            let expected = desk.expected(explored.cases.iter().map(|case| case.case.as_str()))?;
+            for case in &mut explored.cases {
+                case.expected = expected.get(&case.case).copied();
+            }
             // A model that may not be read is as good as none here.
             (explored, job::model(desk).ok().flatten(), past::items(desk.state()))
         };
@@ -108,8 +116,13 @@ impl Job for ForecastJob {
     }
 
     fn run(self, ctl: &Ctl) -> Result<Self::Output, plumb_core::Error> {
-        let items = past::items(self.work.session().inside().state());
-        Ok(Arc::new(outlook(&items, &TrainSpec::default(), self.objective, self.panel, ctl.seed(), ctl)?))
+        let (items, trained) = {
+            let mut session = self.work.session();
+            let desk = session.inside();
+            (past::items(desk.state()), job::model(desk).ok().flatten())
+        };
+        let spec = TrainSpec::default().like(trained.as_ref());
+        Ok(Arc::new(outlook(&items, &spec, self.objective, self.panel, ctl.seed(), ctl)?))
     }
 }
 

@@ -138,19 +138,20 @@ impl Job for LookJob {
                 })
             }
         };
-        look(desk.state(), &self.case, &who, panel, self.past.as_deref()).map_err(Into::into)
+        let view = view::case(desk, &self.case)?;
+        look(desk.state(), view, &who, panel, self.past.as_deref()).map_err(Into::into)
     }
 }
 
 fn look(
     state: &State,
-    id: &str,
+    view: CaseView,
     who: &str,
     panel: Option<PanelLook>,
     past: Option<&Precedents>,
 ) -> Result<Look, Error> {
-    let case = state.case(id)?;
-    let similar = past.map(|past| past.nearest(&case.case.text_alone(), SIMILAR, id)).unwrap_or_default();
+    let case = state.case(&view.case.id)?;
+    let similar = past.map(|past| past.nearest(&case.case.text_alone(), SIMILAR, &case.case.id)).unwrap_or_default();
     let similar = similar.into_iter().filter_map(|found| {
         let other = state.cases.get(&found.case)?;
         Some(Earlier { likeness: Some(found.likeness), ..earlier(state, other) })
@@ -158,7 +159,7 @@ fn look(
     let text = case.case.text_alone();
     let last = case.decisions.last();
     Ok(Look {
-        view: view::case(state, id)?,
+        view,
         decisions: case.decisions.clone(),
         notes: case.notes.clone(),
         author: author(state, case),

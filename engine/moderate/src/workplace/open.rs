@@ -107,7 +107,8 @@ impl Job for OpenJob {
 }
 
 fn database(db: &str, who: &SignIn, now: Time) -> Result<(AnySession, bool), Error> {
-    let mut repository = store::connect(db)?;
+    let mut repository =
+        store::connect(db, Some(&who.password).filter(|password| !password.is_empty()).map(String::as_str))?;
     let server = repository.identity()?.is_some();
     let none = repository.no_accounts()?;
     let session = if server {
@@ -134,7 +135,7 @@ fn sandbox(path: &std::path::Path, name: &str, now: Time, ctl: &Ctl) -> Result<A
         std::fs::create_dir_all(folder)
             .map_err(|error| Error::Store { place: folder.display().to_string(), why: error.to_string() })?;
     }
-    let mut desk = Desk::open(store::connect(&path.display().to_string())?)?;
+    let mut desk = Desk::open(store::connect(&path.display().to_string(), None)?)?;
     ctl.progress("filling the sandbox", 0, None);
     sandbox::fill(&mut desk, now, sandbox::SEED, ctl)?;
     if job::model(&mut desk)?.is_none() {

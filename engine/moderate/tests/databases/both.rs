@@ -24,6 +24,12 @@ pub trait Place: Sync {
     fn admit(&self, names: &[String]);
     /// Another database of this kind, empty.
     fn empty(&self) -> Self::Repository;
+    /// Take somebody off the team's list again.
+    fn dismiss(&self, name: &str);
+    /// As a moderator who may not be let in.
+    fn try_member(&self, name: &str) -> Result<Self::Repository, plumb_moderate::Error>;
+    /// Its name, as the command line takes it.
+    fn url(&self) -> String;
     /// What another process needs to open it as a moderator.
     fn address(&self, name: &str) -> String;
 }
@@ -41,6 +47,13 @@ impl Place for File {
     fn admit(&self, _names: &[String]) {}
     fn empty(&self) -> Sqlite {
         Sqlite::create(&self.0.path().join("empty.db")).unwrap()
+    }
+    fn dismiss(&self, _name: &str) {}
+    fn try_member(&self, name: &str) -> Result<Sqlite, plumb_moderate::Error> {
+        Ok(self.member(name))
+    }
+    fn url(&self) -> String {
+        self.address("")
     }
     fn address(&self, _name: &str) -> String {
         self.0.path().join("team.db").display().to_string()
@@ -65,6 +78,15 @@ impl Place for Served {
     }
     fn empty(&self) -> Postgres {
         server::shared().database().0
+    }
+    fn dismiss(&self, name: &str) {
+        self.lead().remove_member(name).unwrap();
+    }
+    fn try_member(&self, name: &str) -> Result<Postgres, plumb_moderate::Error> {
+        Postgres::connect(&server::shared().address(&self.0, name))
+    }
+    fn url(&self) -> String {
+        server::shared().url(&self.0, "owner")
     }
     fn address(&self, name: &str) -> String {
         server::shared().address(&self.0, name)
@@ -248,8 +270,13 @@ fn a_backup_comes_back(place: &impl Place) {
     let who = &seats[0];
     vote(&mut Desk::open(place.member(who)).unwrap(), "c0/1", who, Choice::Remove).unwrap();
     lead.repository().put_model("votes", &[0, 1, 255]).unwrap();
-    let prediction =
-        Prediction { model: "v".into(), p: vec![("b00".into(), 0.5)], disagreement: 0.1, entropy: 0.2, gain: 0.3 };
+    let prediction = Prediction {
+        model: "v".into(),
+        p: vec![("b00".into(), 0.5)],
+        disagreement: Some(0.1),
+        entropy: Some(0.2),
+        gain: Some(0.3),
+    };
     let score = Action::Score("late".into(), Some(prediction));
     let case = Case { id: "late".into(), body: "\0'\u{1F600}".into(), ..Case::default() };
     lead.run(&command("late", SYSTEM, Action::Arrive(case))).unwrap();
@@ -298,7 +325,8 @@ fn models_snapshots_and_predictions_are_kept(place: &impl Place) {
     for (key, p) in [("one", vec![("k00".to_owned(), 0.5)]), ("two", p.clone())] {
         let case = Case { id: "x".into(), ..Case::default() };
         lead.run(&command("arrive x", SYSTEM, Action::Arrive(case))).unwrap();
-        let prediction = Prediction { model: "v".into(), p, disagreement: 0.1, entropy: 0.2, gain: 0.3 };
+        let prediction =
+            Prediction { model: "v".into(), p, disagreement: Some(0.1), entropy: Some(0.2), gain: Some(0.3) };
         lead.run(&command(key, SYSTEM, Action::Score("x".into(), Some(prediction)))).unwrap();
     }
     assert_eq!(lead.predictions("x").unwrap(), p);

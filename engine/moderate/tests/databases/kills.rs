@@ -24,6 +24,9 @@ on_both!(a_kill_between_vote_and_close, a_kill_in_an_import);
 fn child() {
     let Ok(what) = std::env::var("PLUMB_TEST_CHILD") else { return };
     let address = std::env::var("PLUMB_TEST_ADDRESS").unwrap();
+    if what == "train" {
+        return super::retrain::work(&address, tell);
+    }
     if address.contains("host=") {
         work(&what, Postgres::connect(&address).unwrap());
     } else {
@@ -31,8 +34,15 @@ fn child() {
     }
 }
 
-fn work(what: &str, repository: impl Repository) {
+/// Say how far it is, whole or not at all: whoever reads may be in the middle of it.
+fn tell(count: usize) {
     let told = PathBuf::from(std::env::var("PLUMB_TEST_TOLD").unwrap());
+    let next = told.with_extension("next");
+    std::fs::write(&next, count.to_string()).unwrap();
+    std::fs::rename(next, told).unwrap();
+}
+
+fn work(what: &str, repository: impl Repository) {
     let mut desk = Desk::open(repository).unwrap();
     for i in 0..PANELS.max(CHUNKS) {
         if what == "vote" && i < PANELS {
@@ -40,7 +50,7 @@ fn work(what: &str, repository: impl Repository) {
         } else if what == "import" && i < CHUNKS {
             desk.run_all(&chunk(i)).unwrap();
         }
-        std::fs::write(&told, (i + 1).to_string()).unwrap();
+        tell(i + 1);
     }
 }
 
@@ -53,14 +63,14 @@ fn chunk(number: usize) -> Vec<Asked> {
     (number * CHUNK..(number + 1) * CHUNK).map(arrive).collect()
 }
 
-struct Worker {
+pub struct Worker {
     child: Child,
     told: PathBuf,
     _folder: tempfile::TempDir,
 }
 
 impl Worker {
-    fn start(what: &str, address: &str) -> Self {
+    pub fn start(what: &str, address: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let told = folder.path().join("told");
         let child = Command::new(std::env::current_exe().unwrap())
@@ -80,7 +90,7 @@ impl Worker {
     }
 
     /// Kill it once it has told `count`; what it had told by then.
-    fn kill_after(mut self, count: usize) -> usize {
+    pub fn kill_after(mut self, count: usize) -> usize {
         let start = Instant::now();
         while self.told() < count {
             assert!(start.elapsed() < Duration::from_mins(1), "the child works");
@@ -194,7 +204,7 @@ fn a_kill_in_a_migration_leaves_the_old_format_or_the_new_one() {
         let mut found = server.raw(&name, "owner");
         let there: bool = found.query_one("SELECT to_regclass('plumb.format') IS NOT NULL", &[]).unwrap().get(0);
         if there {
-            assert_eq!(found.query_one("SELECT version FROM plumb.format", &[]).unwrap().get::<_, i32>(0), 3);
+            assert_eq!(found.query_one("SELECT version FROM plumb.format", &[]).unwrap().get::<_, i32>(0), 4);
         }
         let mut desk = Desk::open(Postgres::connect(&address).unwrap()).unwrap();
         team(&mut desk, &names("y", 3), 1);

@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used)] // a test may fail where it stands
 
 mod both;
+mod broken;
+mod hostile;
 mod kills;
+mod retrain;
 mod rights;
 mod server;
+mod tls;
 mod trouble;
 
 use plumb_moderate::Error;

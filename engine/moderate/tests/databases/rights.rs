@@ -6,7 +6,8 @@ use plumb_moderate::desk::Desk;
 use plumb_moderate::event::{Event, What};
 use plumb_moderate::model::{Case, Channel, Choice, Decision, Policy, Prediction, Verdict};
 use plumb_moderate::session::Session;
-use plumb_moderate::store::{Postgres, Repository as _};
+use plumb_moderate::store::{Postgres, Repository as _, Sqlite};
+use plumb_moderate::view;
 use postgres::Client;
 
 use super::server::{self, PASSWORD};
@@ -42,7 +43,8 @@ impl Scene {
         team(&mut owner, &names, 1);
         owner.repository().put_model("votes", b"weights").unwrap();
         let p = names.iter().map(|name| (name.clone(), 0.123456)).collect();
-        let prediction = Prediction { model: "v".into(), p, disagreement: 0.5, entropy: 1.0, gain: 0.1 };
+        let prediction =
+            Prediction { model: "v".into(), p, disagreement: Some(0.5), entropy: Some(1.0), gain: Some(0.1) };
         owner.run(&command("x", SYSTEM, Action::Arrive(Case { id: "x".into(), ..Case::default() }))).unwrap();
         owner.run(&command("y", SYSTEM, Action::Score("x".into(), Some(prediction)))).unwrap();
         let seats = owner.state().panels["c0/1"].members.clone();
@@ -146,6 +148,105 @@ fn a_blind_vote_cannot_be_read_by_anybody_else() {
         "42501"
     );
     scene.owner.verify().unwrap();
+}
+
+/// Before a case is over, what the model expects of it is nowhere to be read; afterwards everybody sees the number.
+#[test]
+fn what_is_expected_of_a_case_shows_when_it_is_over() {
+    let mut scene = Scene::new("rd", Policy::default());
+    let (other, outside) = (scene.seats[1].clone(), scene.outside.clone());
+    let look = |scene: &Scene, who: &str| {
+        let shown = view::case(&mut scene.desk(who), "x").unwrap().disagreement;
+        let query = "SELECT (SELECT expected FROM plumb.expected(ARRAY['x', 'c0']))";
+        let asked: Option<f64> = scene.raw(who).query_one(query, &[]).unwrap().get(0);
+        assert_eq!(shown, asked, "{who}: the program shows what the server tells");
+        shown
+    };
+    for who in [&other, &outside, &"rdlead".to_owned(), &"owner".to_owned()] {
+        assert_eq!(look(&scene, who), None, "{who}");
+        let mut sql = scene.raw(who);
+        for part in ["\"disagreement\":0", "\"disagreement\":1", "\"entropy\":1", "\"gain\":0"] {
+            assert_eq!(
+                count(&mut sql, &format!("SELECT count(*) FROM plumb.entry WHERE text LIKE '%{part}%'")),
+                0,
+                "{part}"
+            );
+        }
+    }
+    assert_eq!(
+        scene.raw(&other).execute("UPDATE plumb.prediction SET over = true", &[]).unwrap(),
+        0,
+        "not a row is theirs"
+    );
+    scene.owner.run(&command("solo", SYSTEM, Action::Solo("x".into()))).unwrap();
+    let decide = command("decide", &outside, Action::Decide("x".into(), Verdict::Remove, None));
+    scene.desk(&outside).run(&decide).unwrap();
+    let expected = plumb_moderate::score::disagreement(&[0.123456; 4]);
+    for who in [&other, &outside, &"owner".to_owned()] {
+        assert!((look(&scene, who).unwrap() - expected).abs() < 1e-12, "{who}");
+    }
+    scene.desk(&outside).run(&command("undo", &outside, Action::Undo("x".into()))).unwrap();
+    assert_eq!(look(&scene, &other), None, "open again, hidden again");
+    scene.desk(&outside).run(&command("again", &outside, Action::Decide("x".into(), Verdict::Remove, None))).unwrap();
+    // A copy of it knows, too, and a stranger does not.
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.db");
+    scene.owner.repository().backup(&copy).unwrap();
+    let mut back = server::shared().database().0;
+    back.restore(&copy).unwrap();
+    assert!(view::case(&mut Desk::open(back).unwrap(), "x").unwrap().disagreement.is_some());
+    let mut file = Desk::open(Sqlite::existing(&copy).unwrap()).unwrap();
+    assert!((view::case(&mut file, "x").unwrap().disagreement.unwrap() - expected).abs() < 1e-12);
+    assert_eq!(view::case(&mut file, "c0").unwrap().disagreement, None);
+    scene.raw("owner").batch_execute(&format!("CREATE ROLE rdstranger LOGIN PASSWORD '{PASSWORD}'")).unwrap();
+    let mut stranger = scene.raw("rdstranger");
+    assert_eq!(count(&mut stranger, "SELECT count(*) FROM plumb.expected(ARRAY['x'])"), 0);
+    // A decision claimed past the program, while a panel votes, shows nothing.
+    let mut sql = scene.raw("owner");
+    sql.batch_execute("INSERT INTO plumb.prediction VALUES ('c0', '[[\"m\",1.0],[\"n\",0.0]]')").unwrap();
+    let decision =
+        Decision { by: other.clone(), verdict: Verdict::Remove, rule: None, at: NOW, channel: Channel::Solo };
+    let claim = What::Decided { case: "c0".into(), panel: None, decision };
+    assert!(scene.forge(&other, &other, "claim", claim).unwrap());
+    assert_eq!(count(&mut scene.raw(&other), "SELECT count(*) FROM plumb.expected(ARRAY['c0'])"), 0);
+}
+
+/// A database of the format before learns which of its cases are over.
+#[test]
+fn an_older_database_learns_which_cases_are_over() {
+    let (_, database) = server::shared().database();
+    let mut sql = server::shared().raw(&database, "owner");
+    sql.batch_execute("DROP SCHEMA plumb CASCADE").unwrap();
+    for step in [
+        include_str!("../../migrations/postgres/0001_log.sql"),
+        include_str!("../../migrations/postgres/0002_ballots.sql"),
+        include_str!("../../migrations/postgres/0003_rights.sql"),
+        "UPDATE plumb.format SET version = 3",
+    ] {
+        sql.batch_execute(step).unwrap();
+    }
+    for (seq, case, kind) in [
+        (1_i64, "a", "scored"),
+        (2, "b", "scored"),
+        (3, "c", "scored"),
+        (4, "a", "decided"),
+        (5, "b", "decided"),
+        (6, "b", "undone"),
+        (7, "a", "applied"),
+        (8, "a", "noted"),
+        (9, "c", "panel_opened"),
+    ] {
+        let text = format!("{{\"what\":{{\"kind\":\"{kind}\",\"case\":\"{case}\"}}}}");
+        sql.execute("INSERT INTO plumb.entry (seq, text, hash) VALUES ($1, $2, '')", &[&seq, &text]).unwrap();
+    }
+    for case in ["a", "b", "c"] {
+        let text = "[[\"m\",1.0],[\"n\",0.0]]";
+        sql.execute("INSERT INTO plumb.prediction VALUES ($1, $2)", &[&case, &text]).unwrap();
+    }
+    Postgres::connect(&server::shared().address(&database, "owner")).unwrap();
+    let rows = sql.query("SELECT id, expected FROM plumb.expected(ARRAY['a', 'b', 'c'])", &[]).unwrap();
+    let found: Vec<(String, f64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(found, [("a".to_owned(), 1.0)]);
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub struct Server {
     bin: PathBuf,
     folder: PathBuf,
     port: u16,
+    /// How it is reached beside its socket, and with which certificate.
+    more: String,
     /// Its input closes with this process, which tells it to stop the server.
     _guard: Mutex<Child>,
 }
@@ -51,6 +53,52 @@ fn done(command: &mut Command) {
 
 impl Server {
     fn start() -> Self {
+        let server = Self::made();
+        server.up();
+        server
+    }
+
+    /// One that listens on this machine's network, too, without encryption.
+    pub fn open() -> Self {
+        let mut server = Self::made();
+        server.listen("");
+        server
+    }
+
+    /// The same with a certificate and its key.
+    pub fn encrypted(certificate: &str, key: &str) -> Self {
+        let mut server = Self::made();
+        let (public, secret) = (server.folder.join("data/own.crt"), server.folder.join("data/own.key"));
+        for (path, text) in [(&public, certificate), (&secret, key)] {
+            std::fs::write(path, text).unwrap();
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            if std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0) {
+                done(Command::new("chown").arg("postgres").arg(path));
+            }
+        }
+        server.listen(" -c ssl=on -c ssl_cert_file=own.crt -c ssl_key_file=own.key");
+        server
+    }
+
+    fn listen(&mut self, more: &str) {
+        // A port that was free a moment ago.
+        self.port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        self.more = format!(" -c listen_addresses=127.0.0.1{more}");
+        self.up();
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its folder, which its own user may read.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Made and not started.
+    fn made() -> Self {
         // Short, because a socket's path may have a hundred letters; kept, because the guard removes it.
         let folder = tempfile::Builder::new().prefix("pg").tempdir().unwrap().keep();
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -78,18 +126,17 @@ impl Server {
         let mut guard = as_server_user(Path::new("sh"));
         guard.current_dir("/").args(["-c", script]).arg(bin.join("pg_ctl")).arg(&data).arg(&folder);
         let guard = guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let server = Self { bin, folder, port: 5432, _guard: Mutex::new(guard) };
-        server.up();
-        server
+        Self { bin, folder, port: 5432, more: " -c listen_addresses=''".to_owned(), _guard: Mutex::new(guard) }
     }
 
     /// Start it, again.
     pub fn up(&self) {
         // Not synced to the disk: a server that is killed keeps what it wrote, only a power cut would not.
         let options = format!(
-            "-p {} -k {} -c listen_addresses='' -c fsync=off -c max_connections=60 -c shared_buffers=32MB",
+            "-p {} -k {} -c fsync=off -c max_connections=60 -c shared_buffers=32MB{}",
             self.port,
-            self.folder.display()
+            self.folder.display(),
+            self.more
         );
         let mut start = as_server_user(&self.bin.join("pg_ctl"));
         start.current_dir(&self.folder).arg("-D").arg(self.folder.join("data")).arg("-l").arg(self.folder.join("log"));
@@ -107,7 +154,14 @@ impl Server {
     /// Address of a database for one role.
     pub fn address(&self, database: &str, role: &str) -> String {
         let (host, port) = (self.folder.display(), self.port);
-        format!("host={host} port={port} dbname={database} user={role} password='{PASSWORD}'")
+        let role = role.replace('\\', "\\\\").replace('\'', "\\'");
+        format!("host={host} port={port} dbname={database} user='{role}' password='{PASSWORD}'")
+    }
+
+    /// The same as one word.
+    pub fn url(&self, database: &str, role: &str) -> String {
+        let host = self.folder.display().to_string().replace('/', "%2F");
+        format!("postgres://{role}:{}@{host}:{}/{database}", PASSWORD.replace(' ', "%20"), self.port)
     }
 
     /// A new database: the owner's connection, and its name.

@@ -8,8 +8,9 @@ use fallible_iterator::FallibleIterator as _;
 use postgres::config::Host;
 use postgres::error::SqlState;
 use postgres::types::ToSql;
-use postgres::{Client, Config, IsolationLevel, NoTls, Row, Statement, Transaction};
+use postgres::{Client, Config, IsolationLevel, Row, Statement, Transaction};
 
+use super::tls::{self, Encryption};
 use crate::Error;
 
 /// How long to wait for a server that does not answer, and for others who hold a lock.
@@ -25,6 +26,7 @@ struct Live {
 /// A connection that comes back.
 pub struct Link {
     config: Config,
+    encryption: Encryption,
     /// The address without the password.
     pub place: String,
     live: Option<Live>,
@@ -40,11 +42,9 @@ impl fmt::Debug for Link {
 
 impl Link {
     /// Read the address and connect.
-    pub fn new(address: &str) -> Result<Self, Error> {
-        let mut config: Config = address.parse().map_err(|error| Error::Store {
-            place: "the database's address".to_owned(),
-            why: format!("{error}; it looks like postgres://name:password@host/database"),
-        })?;
+    pub fn new(address: &str, password: Option<&str>) -> Result<Self, Error> {
+        let (mut config, encryption) = tls::read(address, password)
+            .map_err(|why| Error::Store { place: "the database's address".to_owned(), why })?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(PATIENCE);
         }
@@ -56,7 +56,7 @@ impl Link {
             None => "localhost".to_owned(),
         };
         let place = format!("postgres://{host}/{}", config.get_dbname().or(config.get_user()).unwrap_or(""));
-        let mut link = Self { config, place, live: None, missed: false };
+        let mut link = Self { config, encryption, place, live: None, missed: false };
         link.live()?;
         Ok(link)
     }
@@ -71,13 +71,13 @@ impl Link {
             self.live = None;
         }
         if self.live.is_none() {
-            let connect = |config: &Config| -> Result<Live, postgres::Error> {
-                let mut client = config.connect(NoTls)?;
+            let connect = |link: &Self| -> Result<Live, postgres::Error> {
+                let mut client = link.encryption.connect(&link.config)?;
                 client.batch_execute("SET client_min_messages = warning; SET lock_timeout = '10s'")?;
                 let pid = client.query_one("SELECT pg_backend_pid()", &[])?.get(0);
                 Ok(Live { client, statements: BTreeMap::new(), pid, listening: false })
             };
-            let live = connect(&self.config).map_err(|error| self.failed(&error, false))?;
+            let live = connect(self).map_err(|error| self.failed(&error, false))?;
             self.live = Some(live);
         }
         self.live.as_mut().ok_or_else(|| Error::refused("no connection"))
@@ -86,6 +86,9 @@ impl Link {
     /// Say what went wrong, and drop a connection that is broken.
     fn failed(&mut self, error: &postgres::Error, sent: bool) -> Error {
         let Some(said) = error.as_db_error() else {
+            if let Some(why) = self.encryption.explain(error) {
+                return self.store(why);
+            }
             self.live = None;
             self.missed = true;
             let why = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);

@@ -5,6 +5,7 @@ use postgres_protocol::password::scram_sha_256;
 
 use super::Postgres;
 use crate::Error;
+use crate::command::SYSTEM;
 
 impl Postgres {
     /// Let `name` connect with `password` and be on the team, or change either for somebody who is.
@@ -13,6 +14,9 @@ impl Postgres {
         self.owner("change who is on the team")?;
         if name.is_empty() || name.len() > 63 || name.contains('\0') {
             return Err(Error::refused("a name on PostgreSQL has 1 to 63 bytes"));
+        }
+        if name == SYSTEM {
+            return Err(Error::refused(format!("nobody may be called “{SYSTEM}”: the program acts under this name")));
         }
         let secret = escape_literal(&scram_sha_256(password.as_bytes()));
         let role = escape_identifier(name);

@@ -4,10 +4,11 @@ use super::link::Link;
 use crate::Error;
 
 /// Steps from one format to the next, oldest first. Never changed, only added to.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/postgres/0001_log.sql"),
     include_str!("../../../migrations/postgres/0002_ballots.sql"),
     include_str!("../../../migrations/postgres/0003_rights.sql"),
+    include_str!("../../../migrations/postgres/0004_expected.sql"),
 ];
 
 /// Held while migrating, so that two programs do not do it at once (“PLMB”).
