@@ -8,6 +8,7 @@ mod files;
 mod geometry;
 mod keyboard;
 mod moderate;
+mod moderate_team;
 mod open;
 mod pictures;
 mod runs;

@@ -16,23 +16,23 @@ use super::open::{command, workbench_for_texts};
 use super::pictures::{LARGE, SMALL};
 use super::workbench::labels;
 
-fn settle(harness: &mut Harness<'_, Workbench>) {
+pub fn settle(harness: &mut Harness<'_, Workbench>) {
     for _ in 0..4 {
         harness.run();
     }
 }
 
-fn press(harness: &mut Harness<'_, Workbench>, key: Key) {
+pub fn press(harness: &mut Harness<'_, Workbench>, key: Key) {
     harness.key_press(key);
     settle(harness);
 }
 
-fn typed(harness: &mut Harness<'_, Workbench>, text: &str) {
+pub fn typed(harness: &mut Harness<'_, Workbench>, text: &str) {
     harness.event(egui::Event::Text(text.to_owned()));
     settle(harness);
 }
 
-fn sandbox<'a>(home: &std::path::Path, theme: ThemeChoice, size: [f32; 2]) -> Harness<'a, Workbench> {
+pub fn sandbox<'a>(home: &std::path::Path, theme: ThemeChoice, size: [f32; 2]) -> Harness<'a, Workbench> {
     let mut harness = workbench_for_texts(home, theme, size);
     command(&mut harness, "moderate.sandbox");
     command(&mut harness, "moderate.queue");
@@ -41,19 +41,19 @@ fn sandbox<'a>(home: &std::path::Path, theme: ThemeChoice, size: [f32; 2]) -> Ha
 }
 
 /// The state that the sandbox's file holds, read without the window.
-fn state(home: &std::path::Path) -> State {
+pub fn state(home: &std::path::Path) -> State {
     let path = home.join("cache/moderate/windowsill.db");
     let desk = plumb_moderate::desk::Desk::open(Sqlite::create(&path).unwrap()).unwrap();
     desk.state().clone()
 }
 
 /// “Review 83” → 83.
-fn count(harness: &Harness<'_, Workbench>, list: &str) -> usize {
+pub fn count(harness: &Harness<'_, Workbench>, list: &str) -> usize {
     let label = labels(harness, &format!("List: {list} "));
     label[0].rsplit(' ').next().unwrap().parse().unwrap()
 }
 
-fn selected(harness: &Harness<'_, Workbench>) -> String {
+pub fn selected(harness: &Harness<'_, Workbench>) -> String {
     let mut rows = harness.query_all_by_label_contains("Case w");
     let row = rows.rfind(|node| node.accesskit_node().toggled() == Some(Toggled::True));
     let label = row.and_then(|row| row.accesskit_node().label()).expect("a case is selected");
@@ -145,7 +145,7 @@ fn undo_skip_search_and_bulk_do_what_they_say() {
 }
 
 /// Be another moderator of the sandbox.
-fn sign_in(harness: &mut Harness<'_, Workbench>, name: &str) {
+pub fn sign_in(harness: &mut Harness<'_, Workbench>, name: &str) {
     if labels(harness, &format!("Signed in as {name}")).is_empty() {
         harness.get_by_label_contains("Signed in as ").click();
         settle(harness);

@@ -202,3 +202,29 @@ fn the_model_on_sentence_vectors_is_chosen_by_name() {
     assert_eq!(wrong.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("nowhere"));
 }
+
+#[test]
+fn past_cases_are_replayed_without_a_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    let (db, answers) = (home.join("team.db"), home.join("answers.csv"));
+    let db = text(&db);
+    json(&plumb(home, &["moderate", "sandbox", "--db", db, "--json"]));
+    let replay = ["moderate", "replay", "--db", db, "--as", "amina", "--cases", "30", "--json"];
+    let cases = json(&plumb(home, &replay));
+    let cases: Vec<&str> = cases.as_array().unwrap().iter().map(|case| case["id"].as_str().unwrap()).collect();
+    assert_eq!(cases.len(), 30);
+    let rows = cases.iter().map(|case| format!("{case},remove\n")).collect::<Vec<_>>().concat();
+    fs::write(&answers, format!("case,verdict\n{rows}")).unwrap();
+    let found = json(&plumb(home, &[&replay[..], &["--answers", text(&answers)]].concat()));
+    // Who removes everything agrees with the majority where it removed.
+    let removed = found["cases"].as_array().unwrap().iter().filter(|case| {
+        let said = case["said"].as_array().unwrap();
+        2 * said.iter().filter(|said| said["remove"] == true).count() > said.len()
+    });
+    assert_eq!(found["standing"]["same"].as_u64().unwrap() as usize, removed.count());
+    assert_eq!(found["standing"]["answered"], 30);
+    fs::write(&answers, "case,verdict\nw001,perhaps\n").unwrap();
+    let refused = plumb(home, &[&replay[..], &["--answers", text(&answers)]].concat());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("neither approve nor remove"));
+}

@@ -3,6 +3,7 @@
 mod arguments;
 mod data;
 mod learn;
+mod replay;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -33,6 +34,8 @@ pub enum Command {
     Simulate(learn::SimulateArguments),
     /// Learn from files, test on others, and print the figures.
     Evaluate(learn::EvaluateArguments),
+    /// Print past cases for somebody new to judge, or how they judged them beside the team; nothing enters the log.
+    Replay(replay::ReplayArguments),
     /// Write decisions, votes or split cases as CSV or JSON lines.
     Export(data::ExportArguments),
     /// Check that nobody changed the log: its hash chain, every step, every draw.
@@ -54,6 +57,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Route(arguments) => learn::route(arguments),
         Command::Simulate(arguments) => learn::simulate(arguments),
         Command::Evaluate(arguments) => learn::evaluate(arguments),
+        Command::Replay(arguments) => replay::replay(arguments),
         Command::Export(arguments) => data::export(arguments),
         Command::Verify(arguments) => data::verify(arguments),
         Command::Backup(arguments) => data::backup(arguments),

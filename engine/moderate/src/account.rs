@@ -73,12 +73,16 @@ pub fn set_password(
     password: &str,
     lead: bool,
 ) -> Result<Identity, Error> {
+    repository.put_account(&fresh(name, password, lead)?)?;
+    Ok(Identity { name: name.to_owned(), lead })
+}
+
+/// An account with this password.
+pub(crate) fn fresh(name: &str, password: &str, lead: bool) -> Result<Account, Error> {
     if name == SYSTEM {
         return Err(Error::SignIn(format!("nobody may be called “{SYSTEM}”: the program acts under this name")));
     }
-    let account = Account { name: name.to_owned(), secret: hashed(password)?, lead, failures: 0, failed_at: 0 };
-    repository.put_account(&account)?;
-    Ok(Identity { name: account.name, lead })
+    Ok(Account { name: name.to_owned(), secret: hashed(password)?, lead, failures: 0, failed_at: 0 })
 }
 
 /// Check a password. Wrong names and wrong passwords give the same answer in about the same time.

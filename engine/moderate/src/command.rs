@@ -59,7 +59,8 @@ pub enum Action {
     Unseal(PanelId, Vec<Sealed>),
     /// Give up a seat before voting.
     Recuse(PanelId),
-    /// Do without the panel that one has asked for oneself for a case, before its votes are shown.
+    /// Do without the panel that one has asked for oneself for a case, before its votes are shown. After an appeal the
+    /// case waits for another.
     Withdraw(CaseId),
     /// Say something in the open phase.
     Say(PanelId, String),
@@ -73,8 +74,12 @@ pub enum Action {
     Apply(CaseId),
     /// The author appeals.
     Appeal(CaseId, String),
+    /// The appeal was entered by mistake: the decision before it stands. Withdraw its panel first.
+    TakeBackAppeal(CaseId),
     /// Leave a note.
     Note(CaseId, String),
+    /// Take back one's own note, the newest with these words.
+    TakeBackNote(CaseId, String),
     /// Time has passed: end what is overdue.
     Tick,
 }
@@ -157,7 +162,10 @@ impl Command {
     }
 
     fn case(&self) -> Option<&CaseId> {
-        use Action::{Appeal, Apply, Decide, Log, Note, OpenPanel, Report, Score, Solo, Undo, Withdraw};
+        use Action::{
+            Appeal, Apply, Decide, Log, Note, OpenPanel, Report, Score, Solo, TakeBackAppeal, TakeBackNote, Undo,
+            Withdraw,
+        };
         match &self.action {
             Report(case, ..)
             | Log(case, _)
@@ -169,7 +177,9 @@ impl Command {
             | Withdraw(case)
             | Apply(case)
             | Appeal(case, _)
-            | Note(case, _) => Some(case),
+            | TakeBackAppeal(case)
+            | Note(case, _)
+            | TakeBackNote(case, _) => Some(case),
             _ => None,
         }
     }

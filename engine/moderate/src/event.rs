@@ -162,13 +162,25 @@ pub enum What {
         /// Their words.
         text: String,
     },
-    /// Whoever asked for a second opinion does without it; votes that were cast are dropped.
+    /// The appeal was entered by mistake.
+    AppealTakenBack {
+        /// The case.
+        case: CaseId,
+    },
+    /// Whoever asked for a second opinion or an appeal's panel does without it; votes that were cast are dropped.
     Withdrawn {
         /// The panel.
         panel: PanelId,
     },
     /// A note for the team.
     Noted {
+        /// The case.
+        case: CaseId,
+        /// The note.
+        text: String,
+    },
+    /// A note was taken back by whoever wrote it: it is no longer shown, and stays in the log.
+    NoteTakenBack {
         /// The case.
         case: CaseId,
         /// The note.
@@ -191,7 +203,9 @@ impl What {
             | Self::Undone { case }
             | Self::Applied { case }
             | Self::Appealed { case, .. }
-            | Self::Noted { case, .. } => Some(case),
+            | Self::AppealTakenBack { case }
+            | Self::Noted { case, .. }
+            | Self::NoteTakenBack { case, .. } => Some(case),
             Self::Voted { panel, .. }
             | Self::Recused { panel, .. }
             | Self::Revealed { panel }

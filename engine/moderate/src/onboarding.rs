@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use plumb_core::random::Random;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::model::{Case, ModId, Verdict};
+use crate::Error;
+use crate::model::{Case, Channel, ModId, Verdict};
 use crate::past;
-use crate::state::State;
+use crate::state::{Phase, State};
 
 /// What one of the team said.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -46,13 +47,59 @@ impl Lesson {
     }
 }
 
-/// `count` past cases with votes of two or more, half of them split where there are enough, drawn by `seed`.
-pub fn lessons(state: &State, count: usize, seed: u64) -> Vec<Lesson> {
+/// Which past cases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pick {
+    /// Those with votes of two or more, half of them split where there are enough.
+    #[default]
+    Mixed,
+    /// Those on which votes differ.
+    Split,
+    /// Those that a panel decided.
+    Panels,
+    /// All that anybody judged, also one moderator alone.
+    All,
+}
+
+impl Pick {
+    /// Whether a case with these votes may be chosen.
+    fn takes(self, item: &crate::import::Item, state: &State) -> bool {
+        match self {
+            Self::Mixed => item.votes.len() >= 2,
+            Self::Split => item.counts().split(),
+            Self::Panels => {
+                let case = state.cases.get(&item.case.id);
+                case.is_some_and(|case| case.decisions.iter().any(|decision| decision.channel == Channel::Panel))
+            }
+            Self::All => true,
+        }
+    }
+
+    /// That there are none.
+    pub(crate) fn nothing(self) -> Error {
+        Error::TooLittle(match self {
+            Self::Mixed => "there are no past cases that two moderators or more voted on".to_owned(),
+            Self::Split => "there are no past cases on which votes differ".to_owned(),
+            Self::Panels => "no panel has decided a case yet; choose among all past cases".to_owned(),
+            Self::All => "nobody has judged a case yet; import a log or decide some".to_owned(),
+        })
+    }
+}
+
+/// `count` past cases, drawn by `seed`. Cases that are being judged again right now are left out.
+pub fn lessons(state: &State, pick: Pick, count: usize, seed: u64) -> Vec<Lesson> {
     let mut split = Vec::new();
     let mut agreed = Vec::new();
+    let over = |item: &crate::import::Item| {
+        let phase = state.cases.get(&item.case.id).map(|case| case.phase);
+        phase.is_some_and(|phase| matches!(phase, Phase::Decided | Phase::Applied))
+    };
     for item in past::items(state) {
-        if item.votes.len() >= 2 {
-            if item.counts().split() { &mut split } else { &mut agreed }.push(item);
+        if over(&item) && pick.takes(&item, state) {
+            // Only a mix is half of each; otherwise the draw is over all of them.
+            let differ = pick == Pick::Mixed && item.counts().split();
+            if differ { &mut split } else { &mut agreed }.push(item);
         }
     }
     let mut random = Random::new(seed, "onboarding");
@@ -89,6 +136,8 @@ fn lesson(state: &State, item: crate::import::Item) -> Lesson {
 /// How somebody's answers stand to the team's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Standing {
+    /// Cases that were answered.
+    pub answered: usize,
     /// Cases with a majority that were answered.
     pub cases: usize,
     /// Of these, answered as most of the team did.
@@ -102,22 +151,22 @@ pub struct Standing {
 }
 
 /// Compare answers (`true` for removal) with the lessons they answer.
-pub fn standing(lessons: &[Lesson], answers: &[bool]) -> Standing {
+pub fn standing<'a>(answered: impl IntoIterator<Item = (&'a Lesson, bool)>) -> Standing {
     let mut standing = Standing::default();
     let (mut shares, mut team, mut votes) = (0.0, 0.0, 0.0);
-    let mut answered = 0.0;
-    for (lesson, answer) in lessons.iter().zip(answers) {
+    let mut count = 0.0;
+    for (lesson, answer) in answered {
         let n = lesson.said.len() as f64;
         let remove = lesson.said.iter().filter(|said| said.remove).count() as f64;
-        answered += 1.0;
-        let alike = if *answer { remove } else { n - remove };
+        count += 1.0;
+        let alike = if answer { remove } else { n - remove };
         shares += alike / n.max(1.0);
         if n > 1.0 {
             votes += n;
             team += (remove * (remove - 1.0) + (n - remove) * (n - remove - 1.0)) / (n - 1.0);
         }
         if let Some(majority) = lesson.majority() {
-            let same = usize::from((majority == Verdict::Remove) == *answer);
+            let same = usize::from((majority == Verdict::Remove) == answer);
             standing.cases += 1;
             standing.same += same;
             let rule = standing.rules.entry(lesson.rule.clone()).or_default();
@@ -125,7 +174,8 @@ pub fn standing(lessons: &[Lesson], answers: &[bool]) -> Standing {
             rule.1 += same;
         }
     }
-    standing.share = shares / f64::max(answered, 1.0);
+    standing.answered = count as usize;
+    standing.share = shares / f64::max(count, 1.0);
     standing.team = team / f64::max(votes, 1.0);
     standing
 }

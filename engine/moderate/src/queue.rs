@@ -3,6 +3,8 @@
 //! Order: running panels first (oldest first), then what waits for one moderator by reports and age, then the rest,
 //! newest first. The texts lie in one lower-case buffer, so that a search is one pass over memory.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use memchr::memmem;
 
 use crate::model::{CaseId, Source, Time};
@@ -43,7 +45,12 @@ pub struct Filter {
 /// All cases, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
+    /// In order as far as they were there at the start; later ones follow as they came.
     ids: Vec<CaseId>,
+    /// How many of `ids` and `authors` are in order.
+    sorted: usize,
+    /// A stamp of each case's author and its place.
+    authors: Vec<(u64, u32)>,
     rows: Vec<Row>,
     /// Places in `ids`, in the order to be shown.
     order: Vec<u32>,
@@ -75,6 +82,12 @@ fn rank(row: &Row, place: u32) -> Rank {
     }
 }
 
+fn stamp(author: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    author.hash(&mut hasher);
+    hasher.finish()
+}
+
 impl Queue {
     /// The queue of `state`.
     pub fn of(state: &State) -> Self {
@@ -85,11 +98,14 @@ impl Queue {
         let mut ranks: Vec<Rank> = queue.rows.iter().enumerate().map(|(i, row)| rank(row, i as u32)).collect();
         ranks.sort_unstable();
         queue.order = ranks.into_iter().map(|(.., place)| place).collect();
+        queue.sorted = queue.ids.len();
+        queue.authors.sort_unstable();
         queue
     }
 
     fn push(&mut self, id: &str, case: &CaseState) {
         let row = self.row_of(case);
+        self.authors.push((stamp(&case.case.author), self.ids.len() as u32));
         self.ids.push(id.to_owned());
         self.rows.push(row);
         for part in [case.case.title.as_deref().unwrap_or(""), &case.case.body, &case.case.author] {
@@ -154,9 +170,21 @@ impl Queue {
         self.order.insert(at, place);
     }
 
-    /// Names are in order as far as they were there at the start; later ones follow as they came.
     fn place(&self, id: &str) -> Option<u32> {
-        self.ids.iter().position(|other| other == id).map(|place| place as u32)
+        let (known, later) = self.ids.split_at(self.sorted);
+        let place = known.binary_search_by(|other| other.as_str().cmp(id)).ok();
+        let place = place.or_else(|| later.iter().position(|other| other == id).map(|place| self.sorted + place));
+        place.map(|place| place as u32)
+    }
+
+    /// The cases that may be by this author: all of theirs, and rarely one more.
+    pub fn by_author(&self, author: &str) -> impl Iterator<Item = &CaseId> {
+        let wanted = stamp(author);
+        let (known, later) = self.authors.split_at(self.sorted);
+        let first = known.partition_point(|(stamp, _)| *stamp < wanted);
+        let known = known[first..].iter().take_while(move |(stamp, _)| *stamp == wanted);
+        let later = later.iter().filter(move |(stamp, _)| *stamp == wanted);
+        known.chain(later).filter_map(|(_, place)| self.ids.get(*place as usize))
     }
 
     /// How many cases there are.
@@ -313,5 +341,9 @@ mod tests {
         queue.update("unknown", &state);
         assert_eq!(queue.filter(&Filter::default()), [5, 1, 0, 3, 4, 2]);
         assert_eq!(queue.id(5).map(String::as_str), Some("new"));
+        assert_eq!((queue.find("new"), queue.find("c3"), queue.find("c")), (Some(5), Some(3), None));
+        let by: Vec<&str> = queue.by_author("Zoë").map(String::as_str).collect();
+        assert_eq!(by, ["c0", "c1", "c2", "c3", "c4", "new"]);
+        assert_eq!(queue.by_author("nobody").count(), 0);
     }
 }

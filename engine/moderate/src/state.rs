@@ -2,7 +2,8 @@
 //!
 //! `new → scored → solo | panel blind → decided | panel open → decided | escalated → panel open → decided →
 //! applied → appealed → panel blind`. Logged cases go from `new` to `applied`. A solo decision can be undone
-//! until it is applied; a second opinion can be asked for while a case is solo.
+//! until it is applied; a second opinion can be asked for while a case is solo. An appeal and its panel can be taken
+//! back until votes are shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,9 @@ use crate::event::{Event, What};
 mod packed;
 
 use crate::model::{Ballot, Case, CaseId, Decision, ModId, Moderator, PanelId, Policy, Prediction, Reason, Time};
+
+/// Whose note an appeal's words are. The name of a moderator who is called so would be the same: it is only shown.
+const AUTHOR: &str = "author";
 
 /// Where a case is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,12 +53,12 @@ impl Phase {
             (New, Scored | Applied)
                 | (Scored, Scored | Solo | PanelBlind | PanelOpen)
                 | (Solo, PanelBlind | PanelOpen | Decided)
-                | (PanelBlind, PanelOpen | Decided | Escalated | Solo)
-                | (PanelOpen, Decided | Escalated | Solo)
+                | (PanelBlind, PanelOpen | Decided | Escalated | Solo | Appealed)
+                | (PanelOpen, Decided | Escalated | Solo | Appealed)
                 | (Escalated, PanelOpen)
                 | (Decided, Applied | Solo)
                 | (Applied, Applied | Appealed)
-                | (Appealed, PanelBlind | PanelOpen)
+                | (Appealed, PanelBlind | PanelOpen | Applied)
         )
     }
 }
@@ -261,7 +265,19 @@ impl State {
                 self.step(case, Phase::Applied)?;
             }
             What::Appealed { case, text } => {
-                self.step(case, Phase::Appealed)?.notes.push(("author".to_owned(), text.clone()));
+                self.step(case, Phase::Appealed)?.notes.push((AUTHOR.to_owned(), text.clone()));
+            }
+            What::AppealTakenBack { case } => {
+                let case = self.step(case, Phase::Applied)?;
+                if let Some(words) = case.notes.iter().rposition(|(who, _)| who == AUTHOR) {
+                    case.notes.remove(words);
+                }
+            }
+            What::NoteTakenBack { case, text } => {
+                let notes = &self.case(case)?.notes;
+                let place = notes.iter().rposition(|(who, said)| *who == event.actor && said == text);
+                let place = place.ok_or_else(|| Error::refused("only a note of your own can be taken back, once"))?;
+                self.touch(case)?.notes.remove(place);
             }
             What::PanelOpened { .. }
             | What::Voted { .. }
@@ -368,8 +384,9 @@ impl State {
                 panel.messages.push((moderator.clone(), text.clone()));
             }
             What::Withdrawn { panel } => {
-                let case = self.live(panel)?.case.clone();
-                self.step(&case, Phase::Solo)?;
+                let asked = self.live(panel)?;
+                let (case, appeal) = (asked.case.clone(), asked.reason == Reason::Appeal);
+                self.step(&case, if appeal { Phase::Appealed } else { Phase::Solo })?;
                 self.close(panel)?;
             }
             What::Escalated { panel } => {

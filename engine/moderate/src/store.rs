@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::Error;
-use crate::account::{Account, Identity};
+use crate::account::{self, Account, Identity};
 use crate::audit::{self, Entry, Head};
 use crate::ballot::{Cast, Sealed};
 use crate::model::{CaseId, ModId, PanelId, Time};
@@ -112,6 +112,11 @@ pub trait Repository: Send {
     fn no_accounts(&mut self) -> Result<bool, Error>;
     /// Add or change an account.
     fn put_account(&mut self, account: &Account) -> Result<(), Error>;
+
+    /// Let somebody sign in with this password, or give who may already another password or role.
+    fn admit(&mut self, name: &str, password: &str, lead: bool) -> Result<(), Error> {
+        self.put_account(&account::fresh(name, password, lead)?)
+    }
 
     /// Wait until somebody else changed something, at most `patience`. Whether they did.
     fn wait(&mut self, patience: Duration) -> Result<bool, Error>;

@@ -4,7 +4,9 @@
 //! that comes back with every action, and from a [`Look`] at one case. All of them come through the [`Session`], so
 //! nothing is in them that the one who signed in may not see.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use serde::Serialize;
@@ -12,10 +14,11 @@ use serde::Serialize;
 use crate::Error;
 use crate::account::Identity;
 use crate::model::{CaseId, Moderator, PanelId, Policy, Time};
+use crate::onboarding::Standing;
 use crate::queue::Queue;
 use crate::sandbox;
 use crate::session::Session;
-use crate::state::Phase;
+use crate::state::{CaseState, Phase, State};
 use crate::store::Repository;
 use crate::train::Card;
 
@@ -23,7 +26,10 @@ mod act;
 mod learn;
 mod look;
 mod open;
+mod replay;
 mod sort_in;
+mod team;
+mod watch;
 
 pub use act::{ActJob, Acted, Answer, Asked, Outcome, RefreshJob};
 pub use learn::{
@@ -31,7 +37,10 @@ pub use learn::{
 };
 pub use look::{Author, Earlier, Look, LookJob, PanelLook};
 pub use open::{OpenJob, Opened, SignIn, Where};
+pub use replay::ReplayJob;
 pub use sort_in::{SortInJob, SortedIn};
+pub use team::{Member, TeamJob};
+pub use watch::{Hearing, Watch};
 
 /// A session on a database of whatever kind.
 pub type AnySession = Session<Box<dyn Repository>>;
@@ -41,6 +50,15 @@ pub type AnySession = Session<Box<dyn Repository>>;
 pub struct Workplace {
     session: Arc<Mutex<AnySession>>,
     queue: Arc<RwLock<Queue>>,
+    /// The team's judgements, where past cases are replayed.
+    replay: Option<Arc<replay::Replay>>,
+    /// The database's address, where others may work on it at the same time.
+    address: Option<String>,
+    /// Number of the last event that was read.
+    read: Arc<AtomicU64>,
+    /// The rules in the order in which they are numbered: fixed while the workplace is open, new ones follow, so that
+    /// a number means the same rule from one case to the next.
+    rules: Arc<Mutex<Vec<RuleText>>>,
 }
 
 impl std::fmt::Debug for Workplace {
@@ -51,9 +69,23 @@ impl std::fmt::Debug for Workplace {
 
 impl Workplace {
     /// Around a session.
-    pub fn new(session: AnySession) -> Self {
+    pub fn new(mut session: AnySession) -> Self {
         let queue = session.queue();
-        Self { session: Arc::new(Mutex::new(session)), queue: Arc::new(RwLock::new(queue)) }
+        let state = session.inside().state();
+        let rules = Arc::new(Mutex::new(rules(state, is_practice(state))));
+        let (session, queue) = (Arc::new(Mutex::new(session)), Arc::new(RwLock::new(queue)));
+        Self { session, queue, replay: None, address: None, read: Arc::default(), rules }
+    }
+
+    /// Whether this is a replay of past cases, of which nothing enters the team's log.
+    pub fn is_replay(&self) -> bool {
+        self.replay.is_some()
+    }
+
+    /// Hear of what others do; `wake` is called, from another thread, when there is news. `None` where nobody else
+    /// works on the same log, or where the system gives no thread.
+    pub fn watch(&self, wake: Arc<dyn Fn() + Send + Sync>) -> Option<Watch> {
+        Watch::start(self.address.clone()?, Arc::clone(&self.read), wake).ok()
     }
 
     /// The queue to draw from. Jobs hold it for the time it takes to move one case.
@@ -77,8 +109,29 @@ impl Workplace {
                 queue.update(case, state);
             }
         }
+        let rules = self.rules(state, &changed);
         let counts = self.queue.read().counts();
-        Board::of(session, counts, changed.into_iter().collect())
+        let mut board = Board::of(session, counts, changed.into_iter().collect(), rules)?;
+        self.read.store(board.seq, Ordering::Release);
+        if let Some(replay) = &self.replay {
+            board.rules.clone_from(&replay.rules);
+            board.standing = Some(replay.standing(session.inside().state()));
+        }
+        Ok(board)
+    }
+}
+
+impl Workplace {
+    /// The rules, with those that the changed cases brought.
+    fn rules(&self, state: &State, changed: &BTreeSet<CaseId>) -> Vec<RuleText> {
+        let mut known = self.rules.lock();
+        let cases = changed.iter().filter_map(|id| state.cases.get(id));
+        for key in cases.flat_map(named) {
+            if known.len() < RULES && known.iter().all(|rule| rule.key != *key) {
+                known.push(RuleText::bare(key));
+            }
+        }
+        known.clone()
     }
 }
 
@@ -132,12 +185,19 @@ pub struct Board {
     pub changed: Vec<CaseId>,
     /// Whether everything here is made up.
     pub practice: bool,
+    /// In a replay: the decisions so far beside the team's.
+    pub standing: Option<Standing>,
     /// Number of the last event.
     pub seq: u64,
 }
 
 impl Board {
-    fn of(session: &mut AnySession, counts: [usize; 9], changed: Vec<CaseId>) -> Result<Self, Error> {
+    fn of(
+        session: &mut AnySession,
+        counts: [usize; 9],
+        changed: Vec<CaseId>,
+        rules: Vec<RuleText>,
+    ) -> Result<Self, Error> {
         let who = session.who().clone();
         let desk = session.inside();
         let mut seats = Vec::new();
@@ -159,11 +219,12 @@ impl Board {
             trainee: state.moderators.get(&who.name).is_some_and(|moderator| moderator.trainee),
             team: state.moderators.values().cloned().collect(),
             policy: state.policy.clone(),
-            rules: rules(state, practice),
+            rules,
             seats,
             counts,
             changed,
             practice,
+            standing: None,
             seq: state.seq,
             who,
         })
@@ -176,14 +237,14 @@ impl Board {
 }
 
 /// Whether this is the made-up community.
-fn is_practice(state: &crate::state::State) -> bool {
+fn is_practice(state: &State) -> bool {
     state.cases.values().next().is_some_and(|case| case.case.community == sandbox::COMMUNITY)
 }
 
 /// Most rules that are found in a log; the rest is noise.
 const RULES: usize = 40;
 
-fn rules(state: &crate::state::State, practice: bool) -> Vec<RuleText> {
+fn rules(state: &State, practice: bool) -> Vec<RuleText> {
     if practice {
         let text = |rule: &sandbox::Rule| RuleText {
             key: rule.key.to_owned(),
@@ -193,16 +254,25 @@ fn rules(state: &crate::state::State, practice: bool) -> Vec<RuleText> {
         return sandbox::RULES.iter().map(text).collect();
     }
     let mut found = std::collections::BTreeMap::<&str, usize>::new();
-    for case in state.cases.values() {
-        let decided = case.decisions.iter().filter_map(|decision| decision.rule.as_ref());
-        for rule in decided.chain(&case.case.rule_hints) {
-            *found.entry(rule).or_default() += 1;
-        }
+    for rule in state.cases.values().flat_map(named) {
+        *found.entry(rule).or_default() += 1;
     }
     let mut found: Vec<(&str, usize)> = found.into_iter().collect();
     found.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-    let text = |(key, _): (&str, usize)| RuleText { key: key.to_owned(), title: String::new(), text: String::new() };
-    found.into_iter().take(RULES).map(text).collect()
+    found.into_iter().take(RULES).map(|(key, _)| RuleText::bare(key)).collect()
+}
+
+/// The rules that a case's decisions and reports name.
+fn named(case: &CaseState) -> impl Iterator<Item = &String> {
+    let decided = case.decisions.iter().filter_map(|decision| decision.rule.as_ref());
+    decided.chain(&case.case.rule_hints)
+}
+
+impl RuleText {
+    /// One of which only the name is known.
+    fn bare(key: &str) -> Self {
+        Self { key: key.to_owned(), title: String::new(), text: String::new() }
+    }
 }
 
 /// The card of the model in use, where there is one that may be read.

@@ -21,6 +21,8 @@ fn a_table_keeps_good_rows_and_lists_bad_ones() {
     assert_eq!(found.items.len(), 2);
     assert_eq!((found.items[0].counts().approve, found.items[0].counts().remove), (1, 1));
     assert_eq!(found.bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [4, 5], "{:?}", found.bad);
+    let windows = b"item_id,rater_id,response,Q_overall\r\n1,a,x,Yes\r\n2,a,y,perhaps\r\n";
+    assert_eq!(table::csv(windows, &Columns::dices(), "").unwrap().bad[0].line, 3, "lines may end in CR LF");
     let lines = b"{\"item_id\":1,\"rater_id\":\"a\",\"response\":\"x\",\"Q_overall\":\"Yes\"}\n\nnonsense\n[1]\n";
     let found = table::jsonl(lines, &Columns::dices());
     assert_eq!((found.items.len(), found.bad[0].line, found.bad[1].line), (1, 3, 4));

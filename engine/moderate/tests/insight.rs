@@ -4,7 +4,7 @@
 use plumb_moderate::desk::Desk;
 use plumb_moderate::explore::explore;
 use plumb_moderate::model::Verdict;
-use plumb_moderate::onboarding::{self, standing};
+use plumb_moderate::onboarding::{self, Pick, standing};
 use plumb_moderate::queue::Queue;
 use plumb_moderate::store::Memory;
 use plumb_moderate::{past, sandbox};
@@ -36,19 +36,19 @@ fn what_is_counted_of_the_sandbox_is_what_a_plain_count_gives() {
 fn lessons_are_half_split_and_answers_are_compared_with_the_votes() {
     let mut desk = Desk::open(Memory::default()).unwrap();
     sandbox::fill(&mut desk, 1_788_220_800, 1, &plumb_core::Ctl::new(1)).unwrap();
-    let lessons = onboarding::lessons(desk.state(), 12, 7);
+    let lessons = onboarding::lessons(desk.state(), Pick::Mixed, 12, 7);
     assert_eq!(lessons.len(), 12);
     let split = lessons.iter().filter(|l| l.said.iter().any(|said| said.remove != l.said[0].remove)).count();
     assert_eq!(split, 6);
-    assert_eq!(onboarding::lessons(desk.state(), 12, 7), lessons, "the seed decides");
+    assert_eq!(onboarding::lessons(desk.state(), Pick::Mixed, 12, 7), lessons, "the seed decides");
     // Three votes each: with the majority on a split case two of three agree, on an agreed one all three.
     let with: Vec<bool> = lessons.iter().map(|lesson| lesson.majority() == Some(Verdict::Remove)).collect();
-    let found = standing(&lessons, &with);
+    let found = standing(lessons.iter().zip(with.iter().copied()));
     assert_eq!((found.cases, found.same), (12, 12));
     assert!((found.share - (6.0 * 2.0 / 3.0 + 6.0) / 12.0).abs() < 1e-12, "{}", found.share);
     assert!((found.team - (6.0 / 3.0 + 6.0) / 12.0).abs() < 1e-12, "{}", found.team);
     let against: Vec<bool> = with.iter().map(|answer| !answer).collect();
-    assert_eq!(standing(&lessons, &against).same, 0);
+    assert_eq!(standing(lessons.iter().zip(against)).same, 0);
     assert_eq!(found.rules.values().map(|(cases, _)| cases).sum::<usize>(), 12);
 }
 

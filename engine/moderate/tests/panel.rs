@@ -264,7 +264,7 @@ fn any_choice() -> impl Strategy<Value = Choice> {
 
 /// Random commands: kind, actor, case, choice.
 fn any_steps() -> impl Strategy<Value = Vec<(u8, u8, u8, Choice)>> {
-    prop::collection::vec((0_u8..14, 0_u8..6, 0_u8..3, any_choice()), 1..80)
+    prop::collection::vec((0_u8..18, 0_u8..6, 0_u8..3, any_choice()), 1..80)
 }
 
 fn step(i: usize, kind: u8, who: u8, which: u8, choice: Choice) -> Command {
@@ -281,7 +281,11 @@ fn step(i: usize, kind: u8, who: u8, which: u8, choice: Choice) -> Command {
         9 => (who.as_str(), Action::Decide(case, Verdict::Remove, None)),
         10 => (who.as_str(), Action::Undo(case)),
         11 => (SYSTEM, Action::Apply(case)),
-        12 => (SYSTEM, Action::Appeal(case, String::new())),
+        12 => (SYSTEM, Action::Appeal(case, "unfair".to_owned())),
+        13 => (who.as_str(), Action::TakeBackAppeal(case)),
+        14 => (who.as_str(), Action::Note(case, "so".to_owned())),
+        15 => (who.as_str(), Action::TakeBackNote(case, "so".to_owned())),
+        16 => (who.as_str(), Action::Withdraw(case)),
         _ => (
             SYSTEM,
             Action::SetModerator(Moderator { id: who.clone(), trainee: false, active: choice != Choice::Abstain }),

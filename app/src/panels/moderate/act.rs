@@ -2,10 +2,10 @@
 
 use plumb_core::Lane;
 use plumb_moderate::model::Choice;
-use plumb_moderate::workplace::{ForecastJob, RetrainJob, ReviewJob, SignIn, SortInJob, Where};
+use plumb_moderate::workplace::{ForecastJob, RetrainJob, SignIn, SortInJob, Where};
 
 use super::action::{Action, Work};
-use super::state::{Asking, Focus, Review, State, Tab};
+use super::state::{Asking, Focus, State, Tab};
 use crate::shell::dialogs::DialogPurpose;
 use crate::shell::panel::PanelCx;
 use crate::shell::slots::forget_error;
@@ -26,9 +26,6 @@ pub const IMPORT: DialogPurpose = DialogPurpose { filters: TABLES, ..purpose("im
 pub const EXPORT: DialogPurpose = purpose("export", "Export");
 /// Where a table or a picture goes.
 pub const SAVE: DialogPurpose = purpose("save", "Save");
-
-/// Past cases a newcomer judges.
-const LESSONS: usize = 12;
 
 impl State {
     /// Do one thing.
@@ -88,6 +85,10 @@ impl State {
             Action::Train(force) => self.train(force, cx),
             Action::SortIn => self.sort_in(cx),
             Action::Lessons => self.ask_lessons(cx),
+            Action::Team(member) => self.change_team(*member, cx),
+            Action::ForgetLessons => self.lessons.clear(),
+            Action::Replay => self.begin_replay(cx),
+            Action::EndReplay => self.end_replay(cx),
             Action::Answer(remove) => self.answer_lesson(remove),
             Action::NextLesson => self.review.shown = false,
             Action::ImportDialog => cx.dialogs.open(IMPORT),
@@ -161,16 +162,6 @@ impl State {
         self.sorting.request(cx.engine, Lane::Store, cx.settings.seed, job);
     }
 
-    fn ask_lessons(&mut self, cx: &PanelCx<'_>) {
-        let Some(opened) = &self.opened else { return };
-        self.review = Review::default();
-        // Other cases every time, but the same ones for the same state of the log.
-        let seed = cx.settings.seed.wrapping_add(self.board.as_ref().map_or(0, |board| board.seq)) + self.counter;
-        self.counter += 1;
-        let job = ReviewJob { work: opened.work.clone(), count: LESSONS };
-        self.lessons.request(cx.engine, Lane::Device, seed, job);
-    }
-
     fn answer_lesson(&mut self, remove: bool) {
         let count = self.lessons.value().map_or(0, Vec::len);
         if !self.review.shown && self.review.answers.len() < count {
@@ -207,7 +198,11 @@ impl State {
                 self.sorting.cancel();
                 self.applying.cancel();
             }
-            Work::Lessons => self.lessons.cancel(),
+            Work::Lessons => {
+                self.lessons.cancel();
+                self.replaying.cancel();
+            }
+            Work::Team => self.joining.cancel(),
             Work::Files => {
                 self.preview.cancel();
                 self.importing.cancel();
@@ -228,7 +223,11 @@ impl State {
                 forget_error(&mut self.sorting);
                 forget_error(&mut self.applying);
             }
-            Work::Lessons => forget_error(&mut self.lessons),
+            Work::Lessons => {
+                forget_error(&mut self.lessons);
+                forget_error(&mut self.replaying);
+            }
+            Work::Team => forget_error(&mut self.joining),
             Work::Files => {
                 self.preview.clear();
                 forget_error(&mut self.importing);

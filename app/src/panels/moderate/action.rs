@@ -2,6 +2,7 @@
 
 use plumb_moderate::export::{Export, Format};
 use plumb_moderate::model::{CaseId, Policy};
+use plumb_moderate::workplace::Member;
 
 use super::state::{Bucket, Bulk, Tab};
 use crate::widgets::chart_ui::SaveRequest;
@@ -49,8 +50,12 @@ pub enum Action {
     Return,
     /// Write a note.
     Note,
-    /// Keep the note.
-    SaveNote,
+    /// Keep the note, enter the appeal.
+    SaveWords,
+    /// Take back this note of one's own.
+    TakeBackNote(String),
+    /// Enter the author's appeal.
+    Appeal,
     /// Mark the case, or unmark it.
     Mark,
     /// Mark all that are shown, or none.
@@ -97,6 +102,8 @@ pub enum Action {
     Explore,
     /// Forecast again.
     Forecast,
+    /// Change the team.
+    Team(Box<Member>),
     /// Take over the policy.
     SetPolicy(Box<Policy>),
     /// Train anew.
@@ -109,6 +116,12 @@ pub enum Action {
     Answer(bool),
     /// The next past case.
     NextLesson,
+    /// Leave the past cases that were judged one after the other.
+    ForgetLessons,
+    /// Replay past cases as a queue.
+    Replay,
+    /// Back to the team's queue.
+    EndReplay,
     /// Ask for a file to import.
     ImportDialog,
     /// Look into the file again, with other columns.
@@ -146,6 +159,8 @@ pub enum Work {
     SortIn,
     /// Past cases.
     Lessons,
+    /// The team.
+    Team,
     /// Importing and exporting.
     Files,
 }

@@ -7,9 +7,6 @@ use crate::shell::panel::PanelCx;
 use crate::shell::slots::settled;
 use crate::widgets::format;
 
-/// Seconds between two looks for what others did, while the tab is on screen.
-pub const NEWS: f64 = 5.0;
-
 impl State {
     /// Take in what has arrived.
     pub fn poll(&mut self, cx: &mut PanelCx<'_>) {
@@ -55,12 +52,20 @@ impl State {
             && let Some((done, board)) = self.applying.value().cloned()
         {
             self.said = format!("{} marked as carried out.", format::counted(done, "decision", "decisions"));
-            self.undo.retain(|undo| match undo {
-                Undoable::Decision(id) | Undoable::Panel(id) => !board.changed.contains(id),
-            });
+            self.undo.retain(|undo| matches!(undo, Undoable::Note(..)) || !board.changed.contains(undo.case()));
             self.news(board, cx);
         }
         self.lessons.poll();
+        if self.joining.poll()
+            && settled(&self.joining)
+            && let Some(board) = self.joining.value().cloned()
+        {
+            self.member = plumb_moderate::workplace::Member::default();
+            self.news(board, cx);
+        }
+        if self.replaying.poll() && settled(&self.replaying) {
+            self.enter_replay(cx);
+        }
         if self.preview.poll()
             && settled(&self.preview)
             && let Some(preview) = self.preview.value()
@@ -87,13 +92,14 @@ impl State {
         }
     }
 
-    fn begin(&mut self, opened: Opened, cx: &PanelCx<'_>) {
+    /// Take over what was opened. Nothing of what was open before is left but the settings.
+    pub fn begin(&mut self, opened: Opened, cx: &PanelCx<'_>) {
         let kept = std::mem::take(&mut self.settings);
         let (database, name) = (std::mem::take(&mut self.database), std::mem::take(&mut self.name));
         let counter = self.counter;
         *self = Self { settings: kept, database, name, counter, started: true, ..Self::default() };
-        if let Where::Database(db) = &opened.at {
-            self.settings.database.clone_from(db);
+        if matches!(opened.at, Where::Database(_)) {
+            self.settings.database = opened.at.kept();
             if self.settings.tab == super::state::Tab::Data {
                 self.settings.tab = super::state::Tab::Queue;
             }
@@ -104,6 +110,7 @@ impl State {
         self.card.clone_from(&opened.card);
         self.board = Some(opened.board.clone());
         self.opened = Some(opened);
+        self.listen(cx);
         self.version += 1;
         self.arrange();
         // Where one left off, if that case is still in the list.
@@ -138,9 +145,7 @@ impl State {
                 Outcome::Lost(_) => self.lost.push(answer),
                 Outcome::Refused(_) => {
                     if let Some(id) = &answer.asked.case {
-                        self.undo.retain(|undo| match undo {
-                            Undoable::Decision(done) | Undoable::Panel(done) => done != id,
-                        });
+                        self.undo.retain(|undo| undo.case() != id);
                     }
                     self.said.clear();
                     self.refused.push(answer);
@@ -206,19 +211,4 @@ impl State {
 /// Whether these are the answers to what was sent.
 fn answers(acted: &Acted, sent: &[plumb_moderate::workplace::Asked]) -> bool {
     acted.answers.len() == sent.len() && acted.answers.iter().zip(sent).all(|(answer, asked)| answer.asked == *asked)
-}
-
-impl State {
-    /// Now and then look for what others did, while the tab is on screen. Not in the sandbox, where nobody else is.
-    pub fn look_for_news(&mut self, cx: &PanelCx<'_>) {
-        if !self.opened.as_ref().is_some_and(|opened| matches!(opened.at, Where::Database(_))) {
-            return;
-        }
-        let now = cx.egui.input(|input| input.time);
-        if now - self.refreshed >= NEWS {
-            self.refreshed = now;
-            self.refresh(None, cx);
-        }
-        cx.egui.request_repaint_after(std::time::Duration::from_secs_f64(NEWS));
-    }
 }

@@ -30,7 +30,7 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     scroll::show(ui, "Case", area, |ui| {
         header(ui, state, &look);
         body(ui, state, &look, actions);
-        notes(ui, &look);
+        notes(ui, state, &look, actions);
         history(ui, state, &look);
         similar(ui, state, &look, actions);
         author(ui, state, &look, actions);
@@ -54,8 +54,8 @@ fn header(ui: &mut Ui, state: &State, look: &Look) {
         Source::Import => "from an import",
     };
     let author = if case.author.is_empty() { "somebody".to_owned() } else { case.author.clone() };
-    let ago = format::span(format::clock() - case.created_at);
-    ui.label(RichText::new(format!("{kind} by {author}, {ago} ago, {source}")).small().color(tokens.text_weak));
+    let ago = ago(case.created_at);
+    ui.label(RichText::new(format!("{kind} by {author}{ago}, {source}")).small().color(tokens.text_weak));
     if !case.reports.is_empty() {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
@@ -68,6 +68,11 @@ fn header(ui: &mut Ui, state: &State, look: &Look) {
             }
         });
     }
+}
+
+/// How long ago; nothing where a log does not say when.
+fn ago(at: plumb_moderate::model::Time) -> String {
+    if at > 0 { format!(", {} ago", format::span(format::clock() - at)) } else { String::new() }
 }
 
 fn chip(ui: &mut Ui, text: &str) {
@@ -135,13 +140,24 @@ fn body(ui: &mut Ui, state: &State, look: &Look, actions: &mut Vec<Action>) {
     ui.add_space(10.0);
 }
 
-fn notes(ui: &mut Ui, look: &Look) {
+fn notes(ui: &mut Ui, state: &State, look: &Look, actions: &mut Vec<Action>) {
     if look.notes.is_empty() {
         return;
     }
     section(ui, "Notes");
+    let me = state.board.as_ref().map_or("", |board| board.who.name.as_str());
+    let free = !state.is_pending(&look.view.case.id);
     for (who, text) in &look.notes {
         quote(ui, who, text, false);
+        if who == me && free {
+            let button = ui.button(RichText::new("Take back").small());
+            button
+                .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Take back note: {text}")));
+            if button.on_hover_text("No longer shown here; the log keeps it").clicked() {
+                actions.push(Action::TakeBackNote(text.clone()));
+            }
+            ui.add_space(4.0);
+        }
     }
 }
 
@@ -172,8 +188,8 @@ fn history(ui: &mut Ui, state: &State, look: &Look) {
                 Channel::Log => format!("by {}, from the log", decision.by),
             };
             let rule = decision.rule.as_deref().map(|rule| format!(", {}", state.rule_title(rule))).unwrap_or_default();
-            let ago = format::span(format::clock() - decision.at);
-            ui.label(RichText::new(format!("{by}{rule}, {ago} ago")).small().color(ui.tokens().text_weak));
+            let ago = ago(decision.at);
+            ui.label(RichText::new(format!("{by}{rule}{ago}")).small().color(ui.tokens().text_weak));
         });
     }
 }
@@ -235,8 +251,7 @@ fn one_earlier(ui: &mut Ui, state: &State, earlier: &Earlier, actions: &mut Vec<
             actions.push(Action::Look(earlier.case.clone()));
         }
     });
-    let harm = plumb_text::classify::NgramClassifier::embedded().map_or(0.0, |judge| judge.probability(&earlier.text));
-    let hidden = state.hides(&earlier.case, harm);
+    let hidden = state.hides(&earlier.case, earlier.harmful);
     text_ui(ui, "Past case", &earlier.text, tokens.sizes.small, tokens.text_weak, hidden);
     ui.add_space(4.0);
 }

@@ -32,6 +32,9 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         ui.set_max_width(820.0);
         import(ui, state, actions);
         ui.add_space(16.0);
+        if state.leads() {
+            super::team::ui(ui, state, actions);
+        }
         export(ui, state, actions);
         ui.add_space(16.0);
         open(ui, state, actions);
@@ -41,7 +44,8 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     });
 }
 
-fn field(ui: &mut Ui, name: &str, hint: &str, text: &mut String, secret: bool, width: f32) -> bool {
+/// A field on one line. True if Enter left it.
+pub fn field(ui: &mut Ui, name: &str, hint: &str, text: &mut String, secret: bool, width: f32) -> bool {
     let edit = TextEdit::singleline(text).hint_text(hint).password(secret).desired_width(width);
     let response = ui.add(edit);
     let role = if secret { Role::PasswordInput } else { Role::TextInput };
@@ -237,7 +241,7 @@ fn found(ui: &mut Ui, preview: &Preview) {
         let remove = item.votes.iter().filter(|vote| vote.remove).count();
         let text = super::text::shown(&item.case.text_alone(), 100).0.replace('\n', " ");
         let line = format!("{}: {remove} to remove, {} to approve: {text}", item.case.id, item.votes.len() - remove);
-        ui.add(egui::Label::new(RichText::new(line).small().color(tokens.text_weak)).truncate());
+        super::text::text_ui(ui, "Row", &line, tokens.sizes.small, tokens.text_weak, false);
     }
     if preview.bad_rows > 0 {
         let text = format!("{} would be left out:", format::counted(preview.bad_rows, "row", "rows"));

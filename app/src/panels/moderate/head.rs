@@ -3,6 +3,7 @@
 use egui::{RichText, Role, Ui, WidgetInfo};
 use plumb_moderate::sandbox;
 use plumb_moderate::state::Phase;
+use plumb_moderate::workplace::Hearing;
 
 use super::action::{Action, Work};
 use super::state::{State, Tab};
@@ -20,12 +21,19 @@ const TABS: [(Tab, &str, &str); 6] = [
     (Tab::Data, "Data", "Open, import, export"),
 ];
 
+const REPLAY_TABS: [(Tab, &str, &str); 2] = [
+    (Tab::Queue, "Queue", "Past cases as if they were new"),
+    (Tab::Onboarding, "How you do", "Beside the team, by rule"),
+];
+
 /// Draw it.
 pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     ui.horizontal_wrapped(|ui| {
         if state.opened.is_some() {
             let mut tab = state.settings.tab;
-            if choice(ui, "Show", &mut tab, &TABS) {
+            // A replay has nothing else: its log holds one's own decisions only.
+            let tabs = if state.in_replay() { &REPLAY_TABS[..] } else { &TABS[..] };
+            if choice(ui, "Show", &mut tab, tabs) {
                 actions.push(Action::Show(tab));
             }
         }
@@ -38,6 +46,9 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
 fn place(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     let (Some(opened), Some(board)) = (&state.opened, &state.board) else { return };
     let tokens = ui.tokens();
+    if state.in_replay() {
+        return super::replay::line(ui, state, actions);
+    }
     if board.practice {
         badge(ui, Mark::Diamond, Tone::Caution, "made up").on_hover_text(sandbox::NOTICE);
     } else {
@@ -100,6 +111,10 @@ fn switch(ui: &mut Ui, board: &plumb_moderate::workplace::Board, actions: &mut V
 }
 
 fn waiting(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    if let Some(Hearing::Lost(why)) = state.hearing() {
+        let text = format!("Not connected. {why}. Until then this shows what was there before.");
+        status::note(ui, &text);
+    }
     let works: [(bool, Option<plumb_core::Progress>, &str, Work); 4] = [
         (state.opening.is_pending(), state.opening.progress(), "Opening", Work::Open),
         (state.sorting.is_pending(), state.sorting.progress(), "Sorting in new cases", Work::SortIn),

@@ -36,6 +36,9 @@ impl State {
                 }
             }
             Action::Rule(place) => self.choose_rule(place, cx),
+            Action::Panel | Action::Escalate if self.in_replay() => {
+                "A replay has no panels: decide as you would alone.".clone_into(&mut self.said);
+            }
             Action::Panel => self.open_panel(Reason::Manual, cx),
             Action::Escalate => self.open_panel(Reason::Escalation, cx),
             Action::Undo => self.take_back(cx),
@@ -48,7 +51,9 @@ impl State {
                 self.asking = Asking::Note(String::new());
                 self.focus = Some(Focus::Note);
             }
-            Action::SaveNote => self.save_note(cx),
+            Action::Appeal => self.begin_appeal(),
+            Action::SaveWords => self.save_words(cx),
+            Action::TakeBackNote(text) => self.take_back_note(text, cx),
             Action::BulkNow(bulk) => self.bulk(bulk, cx),
             Action::Cast => self.cast(cx),
             Action::Confidence(sure) => {
@@ -114,7 +119,8 @@ impl State {
         self.acting.request(cx.engine, Lane::Store, cx.settings.seed, job);
     }
 
-    fn revision(&self) -> Option<u64> {
+    /// The revision of the selected case that is on screen.
+    pub fn revision(&self) -> Option<u64> {
         self.case().map(|look| look.view.revision)
     }
 
@@ -143,7 +149,8 @@ impl State {
         self.exposure.handled += 1;
         self.asking = Asking::Nothing;
         // The next case is found before this one leaves the list.
-        let next = if self.settings.advance { self.next_open() } else { None };
+        // A replay stays, to show how the team had judged.
+        let next = if self.settings.advance && !self.in_replay() { self.next_open() } else { None };
         self.send(cx);
         if let Some(next) = next {
             self.go(next, cx);
@@ -207,7 +214,11 @@ impl State {
 
     fn open_panel(&mut self, reason: Reason, cx: &PanelCx<'_>) {
         use plumb_moderate::state::Phase;
-        let Some(look) = self.case().filter(|look| look.view.phase == Phase::Solo) else { return };
+        let Some(look) = self.case().filter(|look| matches!(look.view.phase, Phase::Solo | Phase::Appealed)) else {
+            return;
+        };
+        let appealed = look.view.phase == Phase::Appealed;
+        let reason = if appealed && reason == Reason::Manual { Reason::Appeal } else { reason };
         let id = look.view.case.id.clone();
         if self.is_pending(&id) {
             return;
@@ -226,12 +237,28 @@ impl State {
     /// Take back the last action that can be.
     fn take_back(&mut self, cx: &PanelCx<'_>) {
         // Without one of this session, a decision that is being looked at.
-        let looked = self.case().filter(|look| look.undo).map(|look| Undoable::Decision(look.view.case.id.clone()));
+        let looked = self.case().and_then(|look| {
+            let id = look.view.case.id.clone();
+            let panel = look.panel.as_ref().is_some_and(|panel| panel.withdraw);
+            if look.undo { Some(Undoable::Decision(id)) } else { panel.then_some(Undoable::Panel(id)) }
+        });
         let Some(last) = self.undo.pop().or(looked) else {
             "There is nothing to undo.".clone_into(&mut self.said);
             return;
         };
+        let words = matches!(last, Undoable::Note(..) | Undoable::Appeal(_));
         let id = match last {
+            Undoable::Note(id, text) => {
+                self.said = format!("Took back the note on {id}; the log keeps it.");
+                self.ask(Some(id.clone()), None, Command::TakeBackNote(id.clone(), text));
+                id
+            }
+            Undoable::Appeal(id) => {
+                self.said = format!("Took back the appeal on {id}: the decision before it stands.");
+                self.ask(Some(id.clone()), None, Command::Withdraw(id.clone()));
+                self.ask(Some(id.clone()), None, Command::TakeBackAppeal(id.clone()));
+                id
+            }
             Undoable::Decision(id) => {
                 self.said = format!("Took back the decision on {id}.");
                 self.ask(Some(id.clone()), None, Command::Undo(id.clone()));
@@ -243,7 +270,9 @@ impl State {
                 id
             }
         };
-        self.exposure.handled = self.exposure.handled.saturating_sub(1);
+        if !words {
+            self.exposure.handled = self.exposure.handled.saturating_sub(1);
+        }
         self.asking = Asking::Nothing;
         self.send(cx);
         // Where it goes is known with the answer.
@@ -263,15 +292,6 @@ impl State {
         if let Some(next) = next {
             self.go(next, cx);
         }
-    }
-
-    fn save_note(&mut self, cx: &PanelCx<'_>) {
-        let Asking::Note(text) = std::mem::take(&mut self.asking) else { return };
-        leave_field(cx);
-        let (Some(id), false) = (self.selected.clone(), text.trim().is_empty()) else { return };
-        self.said = format!("The note stays with {id}.");
-        self.ask(Some(id.clone()), None, Command::Note(id, text.trim().to_owned()));
-        self.send(cx);
     }
 
     /// Mark the selected case and go on, or all that are shown.
@@ -378,22 +398,6 @@ impl State {
         });
     }
 
-    fn clarify(&mut self, cx: &PanelCx<'_>) {
-        let Some(look) = self.case() else { return };
-        let (id, panel) = (look.view.case.id.clone(), look.panel.as_ref().map(|panel| panel.view.panel.clone()));
-        let rule = look.decisions.last().and_then(|decision| decision.rule.clone());
-        let rule = rule.or_else(|| look.view.case.rule_hints.first().cloned()).unwrap_or_default();
-        let title = self.rule_title(&rule).to_owned();
-        let text = std::mem::take(&mut self.draft_for(&panel.unwrap_or_default()).clarification);
-        if text.trim().is_empty() {
-            return;
-        }
-        self.said = format!("The clarification stays with {id} as a note.");
-        let text = format!("Rule clarification, “{title}”: {}", text.trim());
-        self.ask(Some(id.clone()), None, Command::Note(id, text));
-        self.send(cx);
-    }
-
     fn set_policy(&mut self, policy: Policy, cx: &PanelCx<'_>) {
         "The rules for panels are changed from now on; panels that run keep theirs.".clone_into(&mut self.said);
         self.ask(None, None, Command::SetPolicy(policy));
@@ -402,7 +406,7 @@ impl State {
 }
 
 /// What was written is done with: the keys mean actions again.
-fn leave_field(cx: &PanelCx<'_>) {
+pub fn leave_field(cx: &PanelCx<'_>) {
     if let Some(field) = cx.egui.memory(egui::Memory::focused) {
         cx.egui.memory_mut(|memory| memory.surrender_focus(field));
     }

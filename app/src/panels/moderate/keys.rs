@@ -19,6 +19,7 @@ pub const BINDINGS: &[Binding] = &[
     (Key::E, "e", Action::Escalate, "escalate to the whole team"),
     (Key::U, "u", Action::Undo, "undo"),
     (Key::N, "n", Action::Note, "note"),
+    (Key::L, "l", Action::Appeal, "enter an appeal"),
     (Key::S, "s", Action::Skip, "skip"),
     (Key::T, "t", Action::Return, "return to what was skipped"),
     (Key::V, "v", Action::Reveal, "show hidden text"),
@@ -51,7 +52,8 @@ pub fn read(ui: &Ui, state: &State, actions: &mut Vec<Action>) {
     }
     if ui.ctx().text_edit_focused() {
         if state.settings.tab == Tab::Queue && take(Modifiers::SHIFT, Key::Enter) {
-            actions.push(if matches!(state.asking, Asking::Note(_)) { Action::SaveNote } else { Action::Cast });
+            let words = matches!(state.asking, Asking::Note(_) | Asking::Appeal(_));
+            actions.push(if words { Action::SaveWords } else { Action::Cast });
         }
         return;
     }

@@ -1,6 +1,6 @@
 //! The queue: its parts, search and filters, and the list, of which only what is on screen is laid out.
 
-use egui::{Key, Rect, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align, Key, Rect, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
 use plumb_moderate::model::Source;
 use plumb_moderate::queue::Row;
 use plumb_moderate::state::Phase;
@@ -8,6 +8,7 @@ use plumb_text::classify::NgramClassifier;
 
 use super::action::Action;
 use super::state::{Blur, Bucket, Bulk, Focus, State};
+use super::text::one_line;
 use crate::theme::UiExt as _;
 use crate::widgets::badge::{Mark, Tone, paint_mark};
 use crate::widgets::choice::choice;
@@ -245,7 +246,9 @@ fn one(ui: &mut Ui, state: &State, shown: &Shown<'_>, rules: &[String], actions:
     }
     let hinted = (0..rules.len().min(64)).filter(|bit| shown.row.rules >> bit & 1 == 1).find_map(|bit| rules.get(bit));
     details.extend(hinted.cloned());
-    details.push(format::span(shown.now - shown.row.created_at));
+    if shown.row.created_at > 0 {
+        details.push(format::span(shown.now - shown.row.created_at));
+    }
     let details = details.join(" · ");
     let text = if shown.hidden { "hidden text" } else { shown.head };
     response.widget_info(|| {
@@ -270,20 +273,17 @@ fn one(ui: &mut Ui, state: &State, shown: &Shown<'_>, rules: &[String], actions:
     let inner = Rect::from_min_max(rect.min + vec2(28.0, 4.0), rect.max - vec2(10.0, 2.0));
     let font = egui::TextStyle::Body.resolve(ui.style());
     let color = if shown.row.phase == Phase::Applied { tokens.text_weak } else { tokens.text };
-    let line = |text: &str, font: egui::FontId, color| {
-        let mut job = egui::text::LayoutJob::single_section(text.to_owned(), egui::TextFormat::simple(font, color));
-        job.wrap = egui::text::TextWrapping::truncate_at_width(inner.width());
-        ui.fonts_mut(|fonts| fonts.layout_job(job))
-    };
     if shown.hidden {
         let bar = Rect::from_min_size(inner.min + vec2(0.0, 3.0), vec2(inner.width() * 0.8, 12.0));
         painter.rect_filled(bar, 3, tokens.surface_hover);
     } else {
-        let (head, _) = super::text::shown(shown.head, 200);
-        painter.galley(inner.min, line(&head, font, color), color);
+        let head = one_line(ui, shown.head, font, color, inner.width());
+        let start = if head.job.halign == Align::RIGHT { inner.right_top() } else { inner.min };
+        painter.galley(start, head, color);
     }
     let small = egui::TextStyle::Small.resolve(ui.style());
-    painter.galley(inner.min + vec2(0.0, 20.0), line(&details, small, tokens.text_weak), tokens.text_weak);
+    let details = one_line(ui, &details, small, tokens.text_weak, inner.width());
+    painter.galley(inner.min + vec2(0.0, 20.0), details, tokens.text_weak);
     if response.clicked() {
         actions.push(Action::At(shown.at));
     }

@@ -15,6 +15,7 @@ mod act;
 mod action;
 mod arrive;
 mod ask;
+mod bidi;
 mod case;
 mod commands;
 mod data;
@@ -25,18 +26,22 @@ mod judge;
 mod keys;
 mod list;
 mod model_card;
+mod news;
 mod onboarding;
 mod pairs;
 mod policy;
+mod replay;
 mod report;
 mod reveal;
 mod splits;
 mod state;
+mod team;
 #[cfg(test)]
 mod tests;
 mod text;
 mod verdict;
 mod vote;
+mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -135,9 +140,8 @@ impl Panel for ModeratePanel {
 
     fn logic(&mut self, cx: &mut PanelCx<'_>) {
         self.state.poll(cx);
-        if std::mem::take(&mut self.drawn) {
-            self.state.look_for_news(cx);
-        }
+        let drawn = std::mem::take(&mut self.drawn);
+        self.state.look_for_news(drawn, cx);
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCx<'_>) {
@@ -259,9 +263,10 @@ impl ModeratePanel {
 
 fn queue(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     let none = egui::Frame::new();
-    let (right, left) = (
+    let (right, left, both) = (
         none.inner_margin(egui::Margin { right: 10, ..egui::Margin::ZERO }),
         none.inner_margin(egui::Margin { left: 10, ..egui::Margin::ZERO }),
+        none.inner_margin(egui::Margin { left: 10, right: 10, ..egui::Margin::ZERO }),
     );
     let width = ui.available_width();
     if width >= THREE {
@@ -277,7 +282,7 @@ fn queue(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
             .default_size(width * 0.28)
             .size_range(240.0..=width * 0.4)
             .show(ui, |ui| verdict::ui(ui, state, actions));
-        egui::CentralPanel::default().frame(left).show(ui, |ui| case::ui(ui, state, actions));
+        egui::CentralPanel::default().frame(both).show(ui, |ui| case::ui(ui, state, actions));
     } else if width >= TWO {
         egui::Panel::left("moderate narrow list")
             .resizable(true)

@@ -2,56 +2,83 @@
 
 use egui::{Frame, Margin, RichText, ScrollArea, Ui};
 use plumb_moderate::model::Verdict;
-use plumb_moderate::onboarding::{Lesson, standing};
+use plumb_moderate::onboarding::{Lesson, Standing, standing};
 
 use super::action::{Action, Work};
 use super::state::State;
 use super::text::text_ui;
-use super::waits;
+use super::{replay, waits};
 use crate::theme::{UiExt as _, semibold};
 use crate::widgets::badge::{Mark, Tone, badge};
 use crate::widgets::tile::{self, Tile};
-use crate::widgets::{format, scroll, status};
+use crate::widgets::{format, scroll};
 
 /// Draw the page.
 pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
-    let nothing = waits(ui, &state.lessons, "Choosing past cases", Work::Lessons, actions);
-    if nothing {
-        if !state.lessons.is_pending() && state.lessons.error().is_none() {
-            let text = "Judge twelve past cases as if they were new, half of them cases on which the team split. After each you see who voted how and why. Nothing of it enters the log.";
-            if status::empty(ui, "Learn how this team judges", text, Some("Begin")) {
-                actions.push(Action::Lessons);
-            }
-        }
-        return;
-    }
-    let Some(lessons) = state.lessons.value().cloned() else { return };
     let area = ScrollArea::vertical().auto_shrink(false).id_salt("moderate onboarding");
     scroll::show(ui, "On-boarding", area, |ui| {
         ui.set_max_width(760.0);
-        let answered = state.review.answers.len();
-        if state.review.shown && answered > 0 {
-            progress(ui, answered, lessons.len());
-            result(ui, state, &lessons[answered - 1], state.review.answers[answered - 1]);
-            let name = if answered == lessons.len() { "See how you did  j" } else { "Next case  j" };
-            if ui.button(name).clicked() {
-                actions.push(Action::NextLesson);
-            }
-        } else if let Some(lesson) = lessons.get(answered) {
-            progress(ui, answered, lessons.len());
-            case(ui, state, lesson);
-            ui.horizontal(|ui| {
-                if ui.button("Approve  a").clicked() {
-                    actions.push(Action::Answer(false));
-                }
-                if ui.button("Remove  r").clicked() {
-                    actions.push(Action::Answer(true));
-                }
-            });
+        if state.in_replay() {
+            replay::page(ui, state, actions);
+        } else if waits(ui, &state.lessons, "Choosing past cases", Work::Lessons, actions) {
+            begin(ui, state, actions);
         } else {
-            report(ui, state, &lessons, actions);
+            lessons(ui, state, actions);
         }
     });
+}
+
+/// Twelve cases, or a queue of them.
+fn begin(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
+    let tokens = ui.tokens();
+    if !state.lessons.is_pending() && state.lessons.error().is_none() {
+        ui.add_space(8.0);
+        ui.label(semibold("Learn how this team judges").color(tokens.text_strong));
+        let text = "Judge twelve past cases as if they were new, half of them cases on which the team split. After each you see who voted how and why. Nothing of it enters the log.";
+        ui.add(egui::Label::new(RichText::new(text).color(tokens.text)).wrap());
+        ui.add_space(4.0);
+        if ui.button("Begin").clicked() {
+            actions.push(Action::Lessons);
+        }
+    }
+    ui.add_space(20.0);
+    replay::start(ui, state, actions);
+}
+
+fn lessons(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    let Some(lessons) = state.lessons.value().cloned() else { return };
+    let answered = state.review.answers.len();
+    if state.review.shown && answered > 0 {
+        progress(ui, answered, lessons.len());
+        result(ui, state, &lessons[answered - 1], state.review.answers[answered - 1]);
+        let name = if answered == lessons.len() { "See how you did  j" } else { "Next case  j" };
+        if ui.button(name).clicked() {
+            actions.push(Action::NextLesson);
+        }
+    } else if let Some(lesson) = lessons.get(answered) {
+        progress(ui, answered, lessons.len());
+        case(ui, state, lesson);
+        ui.horizontal(|ui| {
+            if ui.button("Approve  a").clicked() {
+                actions.push(Action::Answer(false));
+            }
+            if ui.button("Remove  r").clicked() {
+                actions.push(Action::Answer(true));
+            }
+        });
+    } else {
+        let answers = state.review.answers.iter().copied();
+        standing_ui(ui, state, &standing(lessons.iter().zip(answers)));
+        ui.add_space(8.0);
+        ui.horizontal_wrapped(|ui| {
+            if ui.button("Twelve others").clicked() {
+                actions.push(Action::Lessons);
+            }
+            if ui.button("Back").clicked() {
+                actions.push(Action::ForgetLessons);
+            }
+        });
+    }
 }
 
 fn progress(ui: &mut Ui, at: usize, of: usize) {
@@ -91,8 +118,13 @@ fn word(remove: bool) -> (&'static str, Mark, Tone) {
 }
 
 fn result(ui: &mut Ui, state: &State, lesson: &Lesson, answer: bool) {
-    let tokens = ui.tokens();
     case(ui, state, lesson);
+    said(ui, state, lesson, answer);
+}
+
+/// Who of the team said what, beside one's own answer.
+pub fn said(ui: &mut Ui, state: &State, lesson: &Lesson, answer: bool) {
+    let tokens = ui.tokens();
     let (yours, ..) = word(answer);
     let text = match lesson.majority() {
         None => format!("You: {yours}. The team was split down the middle."),
@@ -108,24 +140,24 @@ fn result(ui: &mut Ui, state: &State, lesson: &Lesson, answer: bool) {
             let (name, mark, tone) = word(said.remove);
             ui.label(RichText::new(&said.moderator).strong());
             badge(ui, mark, tone, name);
-            if !said.rationale.is_empty() {
-                ui.add(egui::Label::new(RichText::new(&said.rationale).color(tokens.text)).wrap());
-            }
         });
+        if !said.rationale.is_empty() {
+            text_ui(ui, &said.moderator, &said.rationale, tokens.sizes.body, tokens.text, false);
+        }
     }
     ui.add_space(6.0);
 }
 
-fn report(ui: &mut Ui, state: &State, lessons: &[Lesson], actions: &mut Vec<Action>) {
+/// How one judges beside the team.
+pub fn standing_ui(ui: &mut Ui, state: &State, standing: &Standing) {
     let tokens = ui.tokens();
-    let standing = standing(lessons, &state.review.answers);
     ui.label(semibold("How you did").color(tokens.text_strong));
     let tiles = [
         Tile {
             name: "With the majority",
             value: format!("{} of {}", standing.same, standing.cases),
             detail: "cases with a majority".to_owned(),
-            meaning: "Half of the cases were split, so nobody reaches all of them.",
+            meaning: "Where the team was split nobody agrees with everybody; ties count for nobody.",
             exact: standing.same.to_string(),
         },
         Tile {
@@ -141,9 +173,5 @@ fn report(ui: &mut Ui, state: &State, lessons: &[Lesson], actions: &mut Vec<Acti
     for (rule, (cases, same)) in &standing.rules {
         let title = if rule.is_empty() { "no rule" } else { state.rule_title(rule) };
         ui.label(RichText::new(format!("{title}: {same} of {cases} with the majority")).color(tokens.text));
-    }
-    ui.add_space(8.0);
-    if ui.button("Twelve others").clicked() {
-        actions.push(Action::Lessons);
     }
 }

@@ -7,6 +7,7 @@ use plumb_moderate::workplace::{Look, PanelLook};
 
 use super::action::Action;
 use super::state::State;
+use super::text::text_ui;
 use super::vote::word;
 use crate::theme::{UiExt as _, semibold};
 use crate::widgets::badge::{Mark, Tone, badge};
@@ -84,7 +85,7 @@ fn card(ui: &mut Ui, state: &State, who: &str, vote: &Vote, panel: &PanelLook) {
         if let Some(rule) = &ballot.rule {
             ui.label(RichText::new(state.rule_title(rule)).small().color(tokens.text));
         }
-        ui.add(egui::Label::new(RichText::new(&ballot.rationale).color(tokens.text)).wrap());
+        text_ui(ui, "Reason", &ballot.rationale, tokens.sizes.body, tokens.text, false);
         if let Some(before) = &vote.revised_from {
             let text = format!("Revised from {}: “{}”", word(before.choice), before.rationale);
             ui.add(egui::Label::new(RichText::new(text).small().color(tokens.text_weak)).wrap());
@@ -101,10 +102,9 @@ fn talk(ui: &mut Ui, state: &mut State, panel: &PanelLook, actions: &mut Vec<Act
     ui.add_space(6.0);
     ui.label(semibold("Discussion").color(tokens.text_strong));
     for (who, text) in &panel.view.messages {
-        ui.horizontal_wrapped(|ui| {
-            ui.label(RichText::new(who).strong().color(tokens.text_strong));
-            ui.add(egui::Label::new(RichText::new(text).color(tokens.text)).wrap());
-        });
+        ui.label(RichText::new(who).strong().color(tokens.text_strong));
+        text_ui(ui, who, text, tokens.sizes.body, tokens.text, false);
+        ui.add_space(2.0);
     }
     if !open {
         return;

@@ -10,13 +10,13 @@ use plumb_moderate::export::{Export, Format};
 use plumb_moderate::import::file::Preview;
 use plumb_moderate::import::into_log::Summary;
 use plumb_moderate::model::{CaseId, Choice, Policy, Source};
-use plumb_moderate::onboarding::Lesson;
+use plumb_moderate::onboarding::{Lesson, Pick};
 use plumb_moderate::outlook::Outlook;
 use plumb_moderate::precedent::Precedents;
 use plumb_moderate::queue::Filter;
 use plumb_moderate::state::Phase;
 use plumb_moderate::train::{Card, Retrained};
-use plumb_moderate::workplace::{Acted, Answer, Asked, Board, Learnt, Look, Opened, SortedIn};
+use plumb_moderate::workplace::{Acted, Answer, Asked, Board, Learnt, Look, Member, Opened, SortedIn, Watch};
 use serde::{Deserialize, Serialize};
 
 use super::exposure::Exposure;
@@ -113,6 +113,10 @@ pub struct ViewSettings {
     pub last: String,
     /// Share of cases for panels.
     pub budget: f64,
+    /// Which past cases are replayed.
+    pub pick: Pick,
+    /// How many.
+    pub replay: usize,
 }
 
 impl Default for ViewSettings {
@@ -128,6 +132,8 @@ impl Default for ViewSettings {
             database: String::new(),
             last: String::new(),
             budget: 0.3,
+            pick: Pick::Mixed,
+            replay: 40,
         }
     }
 }
@@ -142,6 +148,8 @@ pub enum Asking {
     Rule(Vec<CaseId>),
     /// The text of a note.
     Note(String),
+    /// The words of an appeal.
+    Appeal(String),
     /// Whether to do this to all marked cases.
     Bulk(Bulk),
 }
@@ -203,6 +211,19 @@ pub enum Undoable {
     Decision(CaseId),
     /// A panel one asked for.
     Panel(CaseId),
+    /// A note of one's own.
+    Note(CaseId, String),
+    /// An appeal one entered, with its panel.
+    Appeal(CaseId),
+}
+
+impl Undoable {
+    /// The case it is about.
+    pub fn case(&self) -> &CaseId {
+        match self {
+            Self::Decision(id) | Self::Panel(id) | Self::Note(id, _) | Self::Appeal(id) => id,
+        }
+    }
 }
 
 /// What the list was made for.
@@ -235,6 +256,10 @@ pub struct State {
     pub settings: ViewSettings,
     /// The database.
     pub opened: Option<Opened>,
+    /// Hears of what others do.
+    pub watch: Option<Watch>,
+    /// While past cases are replayed: what is open otherwise, which list, and which case.
+    pub home: Option<(Opened, (Bucket, CaseId))>,
     /// What there is now.
     pub board: Option<Board>,
     /// The model in use.
@@ -320,6 +345,10 @@ pub struct State {
     pub lessons: Ask<Vec<Lesson>>,
     /// The answers to them.
     pub review: Review,
+    /// Past cases as a queue.
+    pub replaying: Ask<Opened>,
+    /// Changing the team.
+    pub joining: Ask<Board>,
     /// A file before it is imported.
     pub preview: Ask<Preview>,
     /// Importing.
@@ -337,6 +366,8 @@ pub struct State {
     pub name: String,
     /// With what.
     pub password: String,
+    /// Somebody who is to join the team.
+    pub member: Member,
     /// The file to import.
     pub file: Option<PathBuf>,
     /// Its columns, where they were changed.

@@ -1,12 +1,13 @@
 //! The right column: what can be done with the case, each action with its key and what it will leave behind.
 
 use egui::{Button, RichText, Role, ScrollArea, Ui, WidgetInfo};
+use plumb_moderate::model::Verdict;
 use plumb_moderate::state::Phase;
 
 use super::action::Action;
 use super::keys::written;
 use super::state::{Asking, Bulk, Focus, State};
-use super::{reveal, vote};
+use super::{replay, reveal, vote};
 use crate::theme::{UiExt as _, semibold};
 use crate::widgets::{format, scroll, status};
 
@@ -18,7 +19,7 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         match state.asking.clone() {
             Asking::Nothing => {}
             Asking::Rule(cases) => return rules(ui, state, &cases, actions),
-            Asking::Note(_) => return note(ui, state, actions),
+            Asking::Note(_) | Asking::Appeal(_) => return words(ui, state, actions),
             Asking::Bulk(bulk) => return bulk_ui(ui, state, bulk, actions),
         }
         let Some(look) = state.case().cloned() else { return };
@@ -124,6 +125,10 @@ fn solo(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         able,
         actions,
     );
+    if state.in_replay() {
+        ui.label(RichText::new("Nothing of it enters the team's log.").small().color(ui.tokens().text_weak));
+        return;
+    }
     let size = state.board.as_ref().map_or(3, |board| board.policy.panel_size);
     let panel = format!("{size} moderators drawn at random vote without seeing each other's votes.");
     let asks = state.case().is_some_and(|look| !state.is_pending(&look.view.case.id));
@@ -143,13 +148,28 @@ fn decided(ui: &mut Ui, state: &State, look: &plumb_moderate::workplace::Look, a
     let tokens = ui.tokens();
     ui.label(semibold("Decided").color(tokens.text_strong));
     let text = match look.view.phase {
+        Phase::Decided if look.lesson.is_some() => "In this replay only.",
         Phase::Decided => "Not carried out on the platform yet.",
-        Phase::Appealed => "Its author has appealed; others than before will judge it.",
+        Phase::Appealed => "Its author has appealed; no panel votes on it yet.",
         _ => "Carried out; only an appeal opens it again.",
     };
     ui.label(RichText::new(text).color(tokens.text));
-    if look.undo && !state.is_pending(&look.view.case.id) {
+    if let Some(lesson) = &look.lesson {
+        let remove = look.decisions.last().is_some_and(|own| own.verdict == Verdict::Remove);
+        replay::answer(ui, state, lesson, remove);
+        big(ui, "Next case", &Action::Step(1), "The next of the past cases.", true, actions);
+    }
+    let free = !state.is_pending(&look.view.case.id);
+    if look.undo && free {
         big(ui, "Undo", &Action::Undo, "Back into the queue, as if it had not been decided.", true, actions);
+    }
+    if look.view.phase == Phase::Applied && !state.in_replay() {
+        let leaves = "Moderators who have not judged it vote again, without seeing each other's votes.";
+        big(ui, "Enter appeal…", &Action::Appeal, leaves, free, actions);
+    }
+    if look.view.phase == Phase::Appealed {
+        big(ui, "Draw a panel", &Action::Panel, "Moderators who have not judged it vote.", free, actions);
+        big(ui, "Escalate", &Action::Escalate, "The whole team votes and talks in the open.", free, actions);
     }
     if let Some(expected) = look.view.disagreement {
         let text = format!("The model expected {} of pairs of moderators to disagree.", format::percent(expected));
@@ -211,21 +231,39 @@ fn rules(ui: &mut Ui, state: &State, cases: &[String], actions: &mut Vec<Action>
     });
 }
 
-fn note(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
-    ui.label(semibold("Note").color(ui.tokens().text_strong));
+/// A field for a note or for what an author says against a decision.
+fn words(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     let focus = state.focus == Some(Focus::Note);
-    let Asking::Note(text) = &mut state.asking else { return };
+    let (title, name, hint, leaves, button) = if matches!(state.asking, Asking::Appeal(_)) {
+        (
+            "The author appeals",
+            "Words of the appeal",
+            "What the author says against the decision; may be empty",
+            "A panel of moderators who have not judged the case votes on it. Can be undone until its votes are shown.",
+            "Enter appeal  Shift+Enter",
+        )
+    } else {
+        (
+            "Note",
+            "Note for the team",
+            "What the team should know",
+            "Stays with the case under your name. You can take it back; the log keeps it.",
+            "Keep note  Shift+Enter",
+        )
+    };
+    ui.label(semibold(title).color(ui.tokens().text_strong));
+    let (Asking::Note(text) | Asking::Appeal(text)) = &mut state.asking else { return };
     let edit = egui::TextEdit::multiline(text).desired_rows(4).desired_width(f32::INFINITY);
-    let field = ui.add(edit.hint_text("What the team should know"));
-    field.widget_info(|| WidgetInfo::labeled(Role::MultilineTextInput, true, "Note for the team"));
+    let field = ui.add(edit.hint_text(hint));
+    field.widget_info(|| WidgetInfo::labeled(Role::MultilineTextInput, true, name));
     if focus {
         state.focus = None;
         field.request_focus();
     }
-    status::note(ui, "A note stays in the log with your name; it cannot be taken back.");
+    ui.label(RichText::new(leaves).small().color(ui.tokens().text_weak));
     ui.horizontal_wrapped(|ui| {
-        if ui.button("Keep note  Shift+Enter").clicked() {
-            actions.push(Action::SaveNote);
+        if ui.button(button).clicked() {
+            actions.push(Action::SaveWords);
         }
         if ui.button("Back  Escape").clicked() {
             actions.push(Action::Leave);

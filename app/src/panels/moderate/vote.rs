@@ -37,7 +37,7 @@ pub fn ui(ui: &mut Ui, state: &mut State, panel: &PanelLook, actions: &mut Vec<A
         ui.add_space(4.0);
         let words = format!("You voted: {}, sure {} of 5.", word(own.choice), own.confidence);
         ui.label(RichText::new(words).color(tokens.text_strong));
-        ui.label(RichText::new(&own.rationale).color(tokens.text));
+        super::text::text_ui(ui, "Your reason", &own.rationale, tokens.sizes.body, tokens.text, false);
         let next = "When all votes are in, a split panel talks before it ends; you can revise your vote once then.";
         ui.label(RichText::new(next).small().color(tokens.text_weak));
         return;

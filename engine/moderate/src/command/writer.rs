@@ -142,7 +142,7 @@ impl Writer<'_> {
                 // An escalation by the votes of an earlier panel is nobody's own.
                 let first = known.panels.first() == Some(&panel);
                 let own = match asked.reason {
-                    Reason::Manual => true,
+                    Reason::Manual | Reason::Appeal => true,
                     Reason::Escalation => first,
                     _ => false,
                 };
@@ -197,7 +197,14 @@ impl Writer<'_> {
                 self.emit(What::Applied { case })
             }
             Action::Appeal(case, text) => self.emit(What::Appealed { case, text }),
+            Action::TakeBackAppeal(case) => {
+                if self.state.case(&case)?.phase != Phase::Appealed {
+                    return Err(Error::refused(format!("case “{case}” has no appeal that waits for a panel")));
+                }
+                self.emit(What::AppealTakenBack { case })
+            }
             Action::Note(case, text) => self.emit(What::Noted { case, text }),
+            Action::TakeBackNote(case, text) => self.emit(What::NoteTakenBack { case, text }),
             Action::Tick => self.tick(),
         }
     }

@@ -92,7 +92,9 @@ pub fn csv(text: &[u8], columns: &Columns, place: &str) -> Result<Imported, Erro
     let mut gather = Gather::new(columns);
     let mut row = csv::ByteRecord::new();
     loop {
-        let line = reader.position().line();
+        // Behind a line that ends in CR LF the reader stands before the LF.
+        let before = reader.position();
+        let line = before.line() + u64::from(text.get(before.byte() as usize) == Some(&b'\n'));
         match reader.read_byte_record(&mut row) {
             Ok(false) => break,
             Ok(true) if row.len() != head.len() => {

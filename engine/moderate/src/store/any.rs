@@ -116,6 +116,9 @@ impl<R: Repository + ?Sized> Repository for Box<R> {
     fn put_account(&mut self, account: &Account) -> Result<(), Error> {
         (**self).put_account(account)
     }
+    fn admit(&mut self, name: &str, password: &str, lead: bool) -> Result<(), Error> {
+        (**self).admit(name, password, lead)
+    }
     fn wait(&mut self, patience: Duration) -> Result<bool, Error> {
         (**self).wait(patience)
     }

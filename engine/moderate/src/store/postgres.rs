@@ -214,6 +214,10 @@ impl Repository for Postgres {
         Err(self.link.store("the server keeps the passwords here: its owner adds members".to_owned()))
     }
 
+    fn admit(&mut self, name: &str, password: &str, lead: bool) -> Result<(), Error> {
+        self.set_member(name, password, lead)
+    }
+
     fn wait(&mut self, patience: Duration) -> Result<bool, Error> {
         self.link.wait(patience)
     }

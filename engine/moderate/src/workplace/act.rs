@@ -130,7 +130,10 @@ impl Job for RefreshJob {
         if let Some(name) = &self.switch {
             session.switch(name)?;
         }
-        session.refresh()?;
+        // A connection that slept through a server's restart breaks at the first question; reading may be asked twice.
+        if let Err(Error::Lost { .. }) = session.refresh() {
+            session.refresh()?;
+        }
         // What is overdue ends when somebody looks.
         let overdue = session.inside().state().panels.values().any(|panel| !panel.closed && panel.deadline <= self.now);
         if overdue {

@@ -18,7 +18,7 @@ use crate::import::into_log::{Summary, into_log};
 use crate::import::table::Columns;
 use crate::job;
 use crate::model::{CaseId, Time};
-use crate::onboarding::{Lesson, lessons};
+use crate::onboarding::{Lesson, Pick, lessons};
 use crate::outlook::{Outlook, outlook};
 use crate::past;
 use crate::precedent::Precedents;
@@ -163,6 +163,8 @@ impl Job for RetrainJob {
 pub struct ReviewJob {
     /// Whose.
     pub work: Workplace,
+    /// Which.
+    pub pick: Pick,
     /// How many.
     pub count: usize,
 }
@@ -176,12 +178,8 @@ impl Job for ReviewJob {
     }
 
     fn run(self, ctl: &Ctl) -> Result<Self::Output, plumb_core::Error> {
-        let lessons = lessons(self.work.session().inside().state(), self.count, ctl.seed());
-        if lessons.is_empty() {
-            let why = "there are no past cases that two moderators or more voted on".to_owned();
-            return Err(Error::TooLittle(why).into());
-        }
-        Ok(lessons)
+        let lessons = lessons(self.work.session().inside().state(), self.pick, self.count, ctl.seed());
+        if lessons.is_empty() { Err(self.pick.nothing().into()) } else { Ok(lessons) }
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Workplace;
 use crate::Error;
 use crate::model::{CaseId, Channel, Decision, ModId, Reason, Time, Verdict};
+use crate::onboarding::Lesson;
 use crate::past;
 use crate::precedent::Precedents;
 use crate::state::{CaseState, Phase, State};
@@ -42,6 +43,8 @@ pub struct Earlier {
     pub rule: Option<String>,
     /// Cosine with the case looked at, where it was found by that.
     pub likeness: Option<f64>,
+    /// Probability that the text is rude, by the classifier that ships.
+    pub harmful: f64,
 }
 
 /// What is known of an author.
@@ -95,6 +98,8 @@ pub struct Look {
     pub harmful: f64,
     /// Whether one's own decision can still be undone.
     pub undo: bool,
+    /// In a replay, once the case was decided: how the team had judged it.
+    pub lesson: Option<Lesson>,
 }
 
 /// Looking at a case.
@@ -126,7 +131,8 @@ impl Job for LookJob {
             Some(id) => {
                 let view = view::panel(desk, &id, &who)?;
                 let panel = desk.state().panel(&id)?;
-                let own = panel.opened_by == who && matches!(panel.reason, Reason::Manual | Reason::Escalation);
+                let own = panel.opened_by == who
+                    && matches!(panel.reason, Reason::Manual | Reason::Escalation | Reason::Appeal);
                 Some(PanelLook {
                     reason: panel.reason,
                     round: panel.round,
@@ -139,7 +145,16 @@ impl Job for LookJob {
             }
         };
         let view = view::case(desk, &self.case)?;
-        look(desk.state(), view, &who, panel, self.past.as_deref()).map_err(Into::into)
+        let state = desk.state();
+        let case = state.case(&self.case)?;
+        let queue = self.work.queue.read();
+        let near = queue.by_author(&case.case.author).filter_map(|id| state.cases.get(id));
+        let author = author(case, near, state);
+        drop(queue);
+        let mut look = look(state, view, &who, panel, self.past.as_deref())?;
+        look.author = author;
+        look.lesson = self.work.replay.as_ref().and_then(|replay| replay.answer(case));
+        Ok(look)
     }
 }
 
@@ -162,12 +177,17 @@ fn look(
         view,
         decisions: case.decisions.clone(),
         notes: case.notes.clone(),
-        author: author(state, case),
+        author: Author::default(),
         similar: similar.collect(),
         panel,
-        harmful: NgramClassifier::embedded().map_or(0.0, |judge| judge.probability(&text)),
+        harmful: rude(&text),
         undo: case.phase == Phase::Decided && last.is_some_and(|d| d.by == who && d.channel == Channel::Solo),
+        lesson: None,
     })
+}
+
+fn rude(text: &str) -> f64 {
+    NgramClassifier::embedded().map_or(0.0, |judge| judge.probability(text))
 }
 
 fn earlier(state: &State, case: &CaseState) -> Earlier {
@@ -184,18 +204,20 @@ fn earlier(state: &State, case: &CaseState) -> Earlier {
     });
     Earlier {
         case: case.case.id.clone(),
-        text,
         at: case.case.created_at,
         approve: counts.approve,
         remove: counts.remove,
         outcome,
         rule: last.and_then(|decision| decision.rule.clone()),
         likeness: None,
+        harmful: rude(&text),
+        text,
     }
 }
 
-fn author(state: &State, case: &CaseState) -> Author {
-    let others = state.cases.values().filter(|other| {
+/// How it went with the author's other cases, which are among `near`.
+fn author<'a>(case: &CaseState, near: impl Iterator<Item = &'a CaseState>, state: &State) -> Author {
+    let others = near.filter(|other| {
         other.case.author == case.case.author && !other.case.author.is_empty() && other.case.id != case.case.id
     });
     let mut author = Author::default();

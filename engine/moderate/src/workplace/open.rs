@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use plumb_core::{Ctl, Job};
 
-use super::{AnySession, Board, Workplace, card, sort_in};
+use super::{AnySession, Board, Workplace, card, sort_in, team};
 use crate::Error;
 use crate::command::{Action, Command, SYSTEM};
 use crate::desk::Desk;
@@ -38,6 +38,16 @@ impl Where {
                 Some((kind, Some((_, place)))) => format!("{kind}://{place}"),
                 _ => db.clone(),
             },
+        }
+    }
+
+    /// What may be kept to open it again: the address without a password.
+    pub fn kept(&self) -> String {
+        let Self::Database(db) = self else { return String::new() };
+        let Some((kind, rest)) = db.split_once("://") else { return db.clone() };
+        match rest.rsplit_once('@') {
+            Some((user, place)) => format!("{kind}://{}@{place}", user.split(':').next().unwrap_or_default()),
+            None => db.clone(),
         }
     }
 }
@@ -95,15 +105,56 @@ impl Job for OpenJob {
 
     fn run(self, ctl: &Ctl) -> Result<Opened, plumb_core::Error> {
         let Self { at, who, now } = self;
+        let mut address = None;
         let (mut session, accounts) = match &at {
             Where::Sandbox(path) => (sandbox(path, &who.name, now, ctl)?, false),
-            Where::Database(db) => database(db, &who, now)?,
+            Where::Database(db) => {
+                let whole = with_sign_in(db, &who);
+                let opened = database(&whole, &who, now)?;
+                address = Some(whole);
+                opened
+            }
         };
         let card = card(&mut session);
-        let work = Workplace::new(session);
+        let mut work = Workplace::new(session);
+        work.address = address;
         let board = work.board(&mut work.session())?;
         Ok(Opened { work, board, at, card, accounts })
     }
+}
+
+/// A server's address with the name and the password that were given beside it: what a file needs to sign in is what a
+/// server needs to connect.
+fn with_sign_in(db: &str, who: &SignIn) -> String {
+    let Some((scheme, rest)) = db.split_once("://").filter(|(scheme, _)| scheme.starts_with("postgres")) else {
+        return db.to_owned();
+    };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let (known, secret) = user.split_once(':').map_or((user, None), |(name, secret)| (name, Some(secret)));
+    let name = if who.name.is_empty() { known.to_owned() } else { encoded(&who.name) };
+    let secret = if who.password.is_empty() { secret.map(str::to_owned) } else { Some(encoded(&who.password)) };
+    let user = match (name.is_empty(), secret) {
+        (true, _) => return db.to_owned(),
+        (false, Some(secret)) => format!("{name}:{secret}@"),
+        (false, None) => format!("{name}@"),
+    };
+    format!("{scheme}://{user}{host}{path}")
+}
+
+/// As it may stand in an address.
+fn encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
 }
 
 fn database(db: &str, who: &SignIn, now: Time) -> Result<(AnySession, bool), Error> {
@@ -126,6 +177,13 @@ fn database(db: &str, who: &SignIn, now: Time) -> Result<(AnySession, bool), Err
     } else {
         Session::sign_in(repository, &who.name, &who.password, now)?
     };
+    let mut session = session;
+    let alone = !server && session.inside().state().moderators.is_empty();
+    if alone {
+        // Whoever begins a team's file is on the team, or nobody could decide anything.
+        let name = session.who().name.clone();
+        team::join(&mut session, &format!("first {name}"), &name, false, true, now)?;
+    }
     Ok((session, server || !none || who.found))
 }
 
@@ -155,4 +213,25 @@ fn sandbox(path: &std::path::Path, name: &str, now: Time, ctl: &Ctl) -> Result<A
     }
     let name = if name.is_empty() { sandbox::TEAM[0].name } else { name };
     Session::of(desk, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_servers_address_takes_name_and_password_and_keeps_no_password() {
+        let who =
+            |name: &str, password: &str| SignIn { name: name.to_owned(), password: password.to_owned(), found: false };
+        let all = "postgres://mo%20re:p%40ss%2Fw@host:5432/team?x=1";
+        assert_eq!(with_sign_in("postgres://host:5432/team?x=1", &who("mo re", "p@ss/w")), all);
+        assert_eq!(with_sign_in("postgres://mo@host/team", &who("", "s")), "postgres://mo:s@host/team");
+        assert_eq!(with_sign_in("postgres://mo:s@host/team", &who("", "")), "postgres://mo:s@host/team");
+        assert_eq!(with_sign_in("postgres://mo:s@host/team", &who("al", "t")), "postgres://al:t@host/team");
+        assert_eq!(with_sign_in("postgres://host/team", &who("", "t")), "postgres://host/team");
+        assert_eq!(with_sign_in("team.db", &who("mo", "t")), "team.db");
+        let kept = |db: &str| Where::Database(db.to_owned()).kept();
+        assert_eq!(kept("postgres://mo:s@host/team"), "postgres://mo@host/team");
+        assert_eq!((kept("postgres://host/team"), kept("a@b.db")), ("postgres://host/team".into(), "a@b.db".into()));
+    }
 }

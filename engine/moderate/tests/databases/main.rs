@@ -3,6 +3,7 @@
 
 mod both;
 mod broken;
+mod hearing;
 mod hostile;
 mod kills;
 mod retrain;

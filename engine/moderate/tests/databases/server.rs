@@ -164,6 +164,11 @@ impl Server {
         format!("postgres://{role}:{}@{host}:{}/{database}", PASSWORD.replace(' ', "%20"), self.port)
     }
 
+    /// Address of a database as people write it, without a name.
+    pub fn web(&self, database: &str) -> String {
+        format!("postgres://{}:{}/{database}", self.folder.display().to_string().replace('/', "%2F"), self.port)
+    }
+
     /// A new database: the owner's connection, and its name.
     pub fn database(&self) -> (Postgres, String) {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
