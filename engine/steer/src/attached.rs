@@ -187,7 +187,8 @@ impl Attached<'_> {
             let skip = self.unread(text);
             let Some(resid) = resid.filter(|_| text.len() > skip) else { return Ok(()) };
             let resid = resid.narrow(0, skip, text.len() - skip)?.to_dtype(candle_core::DType::F32)?;
-            means.push(index >= first.len(), &resid.flatten_all()?.to_vec1::<f32>()?);
+            let known = self.sae.only_known(&resid)?;
+            means.push(index >= first.len(), &known.flatten_all()?.to_vec1::<f32>()?);
             pooled.push(index, &self.sae.encode(&resid)?.z, pooling)
         })?;
         Ok((pooled, means.difference()))
@@ -215,6 +216,7 @@ impl Attached<'_> {
                 continue;
             }
             let x = self.model.resid(text, self.at.point)?.narrow(0, skip, text.len() - skip)?;
+            let x = self.sae.only_known(&x)?;
             let encoded = self.sae.encode(&x)?;
             meter.add(&x.to_dtype(candle_core::DType::F32)?, &self.sae.decode(&encoded)?, &encoded.z)?;
             let mut patched = ReconstructionHook { sae: self.sae, point: self.at.point, bos: self.bos() };

@@ -12,6 +12,7 @@ use plumb_core::atomic;
 use plumb_core::random::Random;
 use serde::{Deserialize, Serialize};
 
+use crate::sae::length;
 use crate::{Result, SteerError};
 
 /// What `store.json` says.
@@ -167,6 +168,13 @@ impl ActivationStore {
         Ok(numbers.iter().map(|&number| f32::from_le_bytes(number)).collect())
     }
 
+    /// The median of ‖x‖ over the first chunk.
+    pub fn median_length(&self) -> Result<f32> {
+        let mut lengths: Vec<f32> = self.chunk(0)?.chunks_exact(self.table.d).map(length).collect();
+        let middle = lengths.len() / 2;
+        Ok(*lengths.select_nth_unstable_by(middle, f32::total_cmp).1)
+    }
+
     /// Batches of `batch` shuffled rows without end, holding `chunks` chunks in memory. The same seed gives the same
     /// batches.
     pub fn batches(&self, batch: usize, chunks: usize, seed: u64) -> Result<Batches<'_>> {
@@ -176,8 +184,22 @@ impl ActivationStore {
                 self.rows()
             )));
         }
-        Ok(Batches { store: self, batch, chunks: chunks.max(1), seed, epoch: 0, order: Vec::new(), rows: Vec::new() })
+        let (order, rows) = (Vec::new(), Vec::new());
+        Ok(Batches { store: self, batch, chunks: chunks.max(1), seed, longest: None, epoch: 0, order, rows })
     }
+}
+
+/// Takes out the rows that are longer than `longest`.
+pub(crate) fn keep_short(rows: &mut Vec<f32>, d: usize, longest: Option<f32>) {
+    let Some(longest) = longest else { return };
+    let mut kept = 0;
+    for row in 0..rows.len() / d {
+        if length(&rows[row * d..(row + 1) * d]) <= longest {
+            rows.copy_within(row * d..(row + 1) * d, kept * d);
+            kept += 1;
+        }
+    }
+    rows.truncate(kept * d);
 }
 
 fn chunk_path(folder: &Path, index: usize) -> PathBuf {
@@ -191,6 +213,8 @@ pub struct Batches<'a> {
     batch: usize,
     chunks: usize,
     seed: u64,
+    /// Rows that are longer are left out.
+    longest: Option<f32>,
     epoch: u64,
     /// Chunks of this epoch that are still to come, last first.
     order: Vec<usize>,
@@ -199,6 +223,12 @@ pub struct Batches<'a> {
 }
 
 impl Batches<'_> {
+    /// Leaves out rows that are longer.
+    pub fn up_to(mut self, longest: Option<f32>) -> Self {
+        self.longest = longest;
+        self
+    }
+
     /// The next `batch · d` numbers.
     pub fn next_batch(&mut self) -> Result<Vec<f32>> {
         let d = self.store.table.d;
@@ -218,7 +248,9 @@ impl Batches<'_> {
         let d = self.store.table.d;
         let mut pool = std::mem::take(&mut self.rows);
         for index in self.order.split_off(self.order.len().saturating_sub(self.chunks)) {
-            pool.extend(self.store.chunk(index)?);
+            let mut rows = self.store.chunk(index)?;
+            keep_short(&mut rows, d, self.longest);
+            pool.extend(rows);
         }
         let mut order: Vec<usize> = (0..pool.len() / d).collect();
         random.shuffle(&mut order);
@@ -311,6 +343,21 @@ mod tests {
             assert!((found - put).abs() <= 1e-3 * put.abs(), "{found} {put}");
         }
         assert!(ActivationStore::create(folder.path(), 2, 8, false, "x").is_err(), "another kind of store");
+    }
+
+    #[test]
+    fn long_rows_can_be_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = ActivationStore::create(folder.path(), 2, 8, false, "x").unwrap();
+        for text in 1..=20 {
+            store.push_text(&[3.0 * text as f32, -4.0 * text as f32]).unwrap();
+        }
+        store.finish().unwrap();
+        assert_eq!(store.median_length().unwrap(), 25.0, "the fifth of the first eight, counted from none");
+        let mut batches = store.batches(5, 3, 1).unwrap().up_to(Some(50.0));
+        let mut rows = (0..2).flat_map(|_| batches.next_batch().unwrap()).step_by(2).collect::<Vec<f32>>();
+        rows.sort_by(f32::total_cmp);
+        assert_eq!(rows, (1..=10).map(|text| 3.0 * text as f32).collect::<Vec<_>>());
     }
 
     #[test]

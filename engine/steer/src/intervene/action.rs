@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Prepared;
-use crate::sae::dot;
+use crate::sae::{dot, length};
 use crate::{Result, SteerError};
 
 /// What a strength of 1 means.
@@ -120,10 +120,6 @@ pub fn strengths(
         max_act: reference.map(|reference| raw / reference),
         share_of_resid: resid_norm.map(|norm| raw / norm),
     })
-}
-
-pub(super) fn length(x: &[f32]) -> f32 {
-    dot(x, x).sqrt()
 }
 
 pub(super) fn distance(a: &[f32], b: &[f32]) -> f32 {

@@ -244,7 +244,7 @@ impl Steering {
                 activations: z.to_vec(),
                 open: open.clone(),
                 delta_norm: moved,
-                resid_norm: action::length(old),
+                resid_norm: crate::sae::length(old),
             });
         }
         Ok(changed)

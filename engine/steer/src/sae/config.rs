@@ -85,6 +85,9 @@ pub struct SaeConfig {
     pub prepend_bos: bool,
     /// Tokens per text in training.
     pub context_size: Option<usize>,
+    /// The longest vector ‖x‖ that it was trained on, where longer ones were left out (`max_activation_norm`). What is
+    /// longer has no activations and is reconstructed as it is.
+    pub longest: Option<f32>,
     /// Everything else in the file, kept when it is saved again.
     pub other: Map<String, Value>,
 }
@@ -105,6 +108,7 @@ impl SaeConfig {
             hook_name: None,
             prepend_bos: true,
             context_size: None,
+            longest: None,
             other: Map::new(),
         }
     }
@@ -214,6 +218,9 @@ impl SaeConfig {
             ))
         })?;
         let context_size = take.count("context_size")?;
+        let longest = take.take("max_activation_norm", "a length above zero", |value| {
+            value.as_f64().map(|length| length as f32).filter(|length| length.is_finite() && *length > 0.0)
+        })?;
         if let Some(context) = context_size.filter(|&context| first >= context) {
             return Err(wrong(format!(
                 "“seqpos_slice” begins at position {first} of texts of {context} tokens: no position is left"
@@ -232,6 +239,7 @@ impl SaeConfig {
             hook_name,
             prepend_bos: take.flag("prepend_bos")?.unwrap_or(true),
             context_size,
+            longest,
             other: take.all,
         })
     }
@@ -249,6 +257,9 @@ impl SaeConfig {
         set("context_size", self.context_size.into());
         if self.centre_input {
             set("centre_input", true.into());
+        }
+        if let Some(longest) = self.longest {
+            set("max_activation_norm", longest.into());
         }
         let mut root = serde_json::json!({
             "architecture": self.architecture.name(),
@@ -337,8 +348,9 @@ mod tests {
         let mut config = SaeConfig::new(Architecture::Standard, 4, 8);
         assert_eq!((config.unread(&[1, 2, 3], Some(1)), config.unread(&[1, 2, 3], Some(2))), (1, 0));
         config.set_first_position(2);
+        config.longest = Some(1.5);
         let read = SaeConfig::from_json(&config.to_json().to_string(), "x").unwrap();
-        assert_eq!(read.first_position(), 2);
+        assert_eq!((read.first_position(), read.longest), (2, Some(1.5)));
         assert_eq!((read.unread(&[1, 2, 3], None), read.unread(&[1], None)), (2, 1));
         for (slice, first) in [("null", 0), ("[]", 0), ("[null]", 0), ("[5]", 0), ("[null,9]", 0), ("[3,9]", 3)] {
             let text = format!(r#"{{"d_in":4,"d_sae":8,"metadata":{{"seqpos_slice":{slice}}}}}"#);
@@ -365,6 +377,7 @@ mod tests {
             (r#"{"d_in":4,"d_sae":8,"architecture":"novel"}"#, "novel"),
             (r#"{"d_in":4,"d_sae":8,"hook_name":"blocks.0.attn.hook_z"}"#, "hook_z"),
             (r#"{"d_in":4,"d_sae":8,"normalize_activations":"odd"}"#, "odd"),
+            (r#"{"d_in":4,"d_sae":8,"max_activation_norm":-1}"#, "not a length above zero"),
             (r#"{"d_in":4,"d_sae":8,"seqpos_slice":"2:"}"#, "not a list"),
             (r#"{"d_in":4,"d_sae":8,"seqpos_slice":[-4,null]}"#, "not a list"),
             (r#"{"d_in":4,"d_sae":8,"seqpos_slice":[1e30,null]}"#, "not a list"),

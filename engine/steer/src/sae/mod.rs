@@ -4,6 +4,7 @@ mod attach;
 mod config;
 mod fire;
 mod fold;
+mod length;
 mod load;
 mod save;
 mod subset;
@@ -16,6 +17,7 @@ use fire::Fire;
 
 pub use attach::{Attachment, ModelFacts};
 pub use config::{Architecture, Normalisation, SaeConfig};
+pub(crate) use length::length;
 pub use load::gemma_scope_config;
 pub use save::Stored;
 pub use subset::Subset;
@@ -217,16 +219,21 @@ impl Sae {
         }
     }
 
-    /// Activations `z = E(x)` of `x` `[T, d]`.
+    /// Activations `z = E(x)` of `x` `[T, d]`; none where `x` is longer than what it was made for.
     pub fn encode(&self, x: &Tensor) -> Result<Encoded> {
-        let (x, scale, shift) = self.normalise(x)?;
-        if x.device().is_cpu()
-            && let Some(z) = self.fire(&x)?
-        {
-            return Ok(Encoded { z, scale, shift });
-        }
-        let p = self.pre(&x)?;
-        let z = match &self.parts {
+        let (normal, scale, shift) = self.normalise(x)?;
+        let z = match self.fire(&normal)? {
+            Some(z) => z,
+            None => self.activations(&normal)?,
+        };
+        let none = Tensor::zeros((1, 1), DType::F32, z.device())?;
+        Ok(Encoded { z: self.where_known(x, z, &none)?, scale, shift })
+    }
+
+    /// Of normalised inputs, on any device.
+    fn activations(&self, x: &Tensor) -> Result<Tensor> {
+        let p = self.pre(x)?;
+        Ok(match &self.parts {
             Parts::Standard => p.relu()?,
             Parts::JumpRelu { threshold } => {
                 let open = p.broadcast_gt(threshold)?.to_dtype(DType::F32)?;
@@ -241,14 +248,14 @@ impl Sae {
                 let open = p.broadcast_add(b_gate)?.gt(0f32)?.to_dtype(DType::F32)?;
                 (p.broadcast_mul(&r_mag.exp()?)?.broadcast_add(b_mag)?.relu()? * open)?
             }
-        };
-        Ok(Encoded { z, scale, shift })
+        })
     }
 
     /// The same of normalised inputs on the processor, where one look at each pre-activation decides: the product takes
     /// most of the time, and every further pass over its result would be felt.
     fn fire(&self, x: &Tensor) -> Result<Option<Tensor>> {
         let threshold = match &self.parts {
+            _ if !x.device().is_cpu() => return Ok(None),
             Parts::Standard => None,
             Parts::JumpRelu { threshold } => Some(threshold),
             Parts::TopK { .. } | Parts::Gated { .. } => return Ok(None),
@@ -278,9 +285,9 @@ impl Sae {
         Ok(x)
     }
 
-    /// `D(E(x))`.
+    /// `D(E(x))`; `x` itself where it is longer than what it was made for.
     pub fn reconstruct(&self, x: &Tensor) -> Result<Tensor> {
-        self.decode(&self.encode(x)?)
+        self.where_known(x, self.decode(&self.encode(x)?)?, x)
     }
 }
 

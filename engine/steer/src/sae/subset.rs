@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 
-use super::{Normalisation, Parts, Sae};
+use super::{Normalisation, Parts, Sae, length};
 use crate::{Result, SteerError};
 
 /// One feature's part of the encoder.
@@ -30,6 +30,7 @@ pub struct Subset {
     centre: bool,
     normalisation: Normalisation,
     width: usize,
+    longest: Option<f32>,
     /// TopK: which features fire depends on all of them.
     whole: Option<Box<Sae>>,
 }
@@ -64,6 +65,7 @@ impl Sae {
             centre: self.config.centre_input || self.config.normalisation == Normalisation::LayerNorm,
             normalisation: self.config.normalisation,
             width: self.config.d_in,
+            longest: self.config.longest,
             whole,
         })
     }
@@ -92,6 +94,10 @@ impl Subset {
         let mut z = Vec::with_capacity(x.len() / self.width * self.rows.len());
         let mut input = vec![0f32; self.width];
         for row in x.chunks_exact(self.width) {
+            if self.longest.is_some_and(|longest| length(row) > longest) {
+                z.extend(self.rows.iter().map(|_| 0.0));
+                continue;
+            }
             self.prepare(row, &mut input);
             for feature in &self.rows {
                 let p = dot(&feature.weights, &input) + feature.bias;

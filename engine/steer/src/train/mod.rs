@@ -76,6 +76,8 @@ pub struct TrainSpec {
     pub decoder_norm: DecoderNorm,
     /// Steps.
     pub steps: usize,
+    /// Vectors longer than so many times the median are left out, and the autoencoder says so; 0 for none.
+    pub longest: f64,
     /// Tokens per step.
     pub batch: usize,
     /// Learning rate of Adam.
@@ -103,6 +105,7 @@ impl Default for TrainSpec {
             sparsity: Sparsity::L1 { l1: 5.0 },
             decoder_norm: DecoderNorm::Unit,
             steps: 10_000,
+            longest: 0.0,
             batch: 4096,
             rate: 3e-4,
             warm_up: 500,

@@ -13,7 +13,7 @@ use super::adam::Adam;
 use super::resample::resample;
 use super::sparse::{Pace, Sparse};
 use super::{DecoderNorm, Sparsity, TrainSpec, Weights, gradients};
-use crate::harvest::ActivationStore;
+use crate::harvest::{ActivationStore, keep_short};
 use crate::sae::{Architecture, Sae, SaeConfig};
 use crate::{Result, SteerError};
 
@@ -82,7 +82,8 @@ pub fn train(
 ) -> Result<(Sae, TrainReport)> {
     check(spec)?;
     let d = store.table().d;
-    let mut batches = store.batches(spec.batch, spec.chunks, spec.seed)?;
+    let longest = if spec.longest > 0.0 { Some(spec.longest as f32 * store.median_length()?) } else { None };
+    let mut batches = store.batches(spec.batch, spec.chunks, spec.seed)?.up_to(longest);
     let length = if spec.decoder_norm == DecoderNorm::Unit { 1.0 } else { 0.1 };
     let saved = match state_file {
         Some(path) if path.is_file() => Some(load(path, d, spec, device)?),
@@ -93,7 +94,7 @@ pub fn train(
     } else {
         let mut random = Random::new(spec.seed, "autoencoder weights");
         let mut weights = Weights::new(d, spec.features, length, &mut random, DType::F32, device)?;
-        let (input_scale, mean) = input_statistics(store)?;
+        let (input_scale, mean) = input_statistics(store, longest)?;
         let mean: Vec<f32> = mean.iter().map(|x| (x * input_scale) as f32).collect();
         weights.0[3] = Tensor::new(mean, device)?;
         let report = TrainReport { input_scale, ..TrainReport::default() };
@@ -124,7 +125,9 @@ pub fn train(
             save(path, &state, spec)?;
         }
     }
-    Ok((finish(&state, spec, d)?, state.report))
+    let mut sae = finish(&state, spec, d)?;
+    sae.config.longest = longest;
+    Ok((sae, state.report))
 }
 
 fn one_step(
@@ -198,6 +201,9 @@ fn check(spec: &TrainSpec) -> Result<()> {
         Sparsity::L1 { l1 } if !(l1.is_finite() && l1 >= 0.0) => return wrong("the L1 factor must not be negative"),
         _ => {}
     }
+    if !(spec.longest == 0.0 || spec.longest.is_finite() && spec.longest >= 1.0) {
+        return wrong("“longest” is a number of medians, 1 or more, or 0 for no limit");
+    }
     if spec.features == 0 || !(spec.rate.is_finite() && spec.rate > 0.0) {
         return wrong("an autoencoder needs features and a learning rate above zero");
     }
@@ -205,9 +211,10 @@ fn check(spec: &TrainSpec) -> Result<()> {
 }
 
 /// √d / mean ‖x − x̄‖ and x̄, over the first chunk.
-fn input_statistics(store: &ActivationStore) -> Result<(f64, Vec<f64>)> {
+fn input_statistics(store: &ActivationStore, longest: Option<f32>) -> Result<(f64, Vec<f64>)> {
     let d = store.table().d;
-    let rows = store.chunk(0)?;
+    let mut rows = store.chunk(0)?;
+    keep_short(&mut rows, d, longest);
     let count = (rows.len() / d) as f64;
     let mut mean = vec![0f64; d];
     for row in rows.chunks_exact(d) {

@@ -21,6 +21,7 @@ pub fn spec(width: usize) -> TrainSpec {
         sparsity: Sparsity::TopK { k: 8, aux: 1.0 / 32.0 },
         decoder_norm: DecoderNorm::Unit,
         steps: 4000,
+        longest: 0.0,
         batch: 1024,
         rate: 2e-3,
         warm_up: 100,

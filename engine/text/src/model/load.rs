@@ -15,10 +15,11 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
-    /// Quantised weights stay as they are where the processor multiplies them; everything else is single precision.
+    /// Quantised weights stay as they are where the processor multiplies them; everything else as [`F32`](Self::F32).
     #[default]
     AsStored,
-    /// Single precision.
+    /// Single precision. The processor keeps weights that bfloat16 holds without loss in half the room, which changes no
+    /// bit of a result and is about twice as fast to decode with.
     F32,
     /// bfloat16: half the memory, about three digits.
     Bf16,
@@ -81,7 +82,7 @@ impl Loader<'_> {
     fn dense(&self, numbers: Vec<f32>, height: usize, width: usize) -> Result<Matrix> {
         let half = self.precision == Precision::Bf16;
         if self.device.is_cpu() {
-            let make = if half { Panels::half } else { Panels::single };
+            let make = if half { Panels::half } else { Panels::exact };
             return Ok(Matrix::Panels(make(&numbers, height, width)));
         }
         let tensor = Tensor::from_vec(numbers, (height, width), &Device::Cpu)?;

@@ -42,6 +42,30 @@ fn dense_products_agree_with_the_definition() {
     }
 }
 
+#[test]
+fn what_bfloat16_holds_is_kept_in_half_the_room_and_gives_the_same_bits() {
+    let mut random = Random::new(7, "exact");
+    for (height, width) in [(1, 1), (33, 101), (300, 576)] {
+        let mut numbers: Vec<f32> =
+            draw(&mut random, height * width).iter().map(|&x| bf16::from_f32(x).to_f32()).collect();
+        let (kept, plain) = (Panels::exact(&numbers, height, width), Panels::single(&numbers, height, width));
+        assert!(matches!(&*kept.weights, Weights::Half(_)) && matches!(&*plain.weights, Weights::Single(_)));
+        assert_eq!(kept.numbers(), numbers);
+        for count in [1, 2, 3, 4, 5, 29, 200] {
+            let x = draw(&mut random, count * width);
+            let product = |panels: &Panels| {
+                let mut out = vec![0.0; count * height];
+                panels.multiply(&x, &mut out);
+                out
+            };
+            assert_eq!(product(&kept), product(&plain), "{height} × {width}, {count} vectors");
+        }
+        numbers[height * width - 1] = 0.1;
+        assert!(matches!(&*Panels::exact(&numbers, height, width).weights, Weights::Single(_)));
+        assert_eq!(Panels::exact(&numbers, height, width).numbers(), numbers, "one number that needs all its bits");
+    }
+}
+
 fn bytes(kind: PackedKind, blocks: usize, random: &mut Random) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..blocks {
