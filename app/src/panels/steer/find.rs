@@ -32,13 +32,13 @@ const COLUMNS: [Column; 9] = [
     Column {
         name: "AUROC",
         meaning: "Probability that a text of the first kind has the larger value",
-        width: 66.0,
+        width: 68.0,
         number: true,
     },
     Column {
         name: "p, all",
         meaning: "P-value by shuffling the kinds, corrected for having looked at all features",
-        width: 62.0,
+        width: 76.0,
         number: true,
     },
     Column {
@@ -50,16 +50,16 @@ const COLUMNS: [Column; 9] = [
     Column {
         name: "Cost",
         meaning: "Rise of the perplexity under the unsteered model while it is steered",
-        width: 70.0,
+        width: 94.0,
         number: true,
     },
     Column {
         name: "Output",
         meaning: "Change of the rude words' probability by promoting it, on neutral texts",
-        width: 66.0,
+        width: 80.0,
         number: true,
     },
-    Column { name: "p", meaning: "P-value by shuffling the kinds", width: 58.0, number: true },
+    Column { name: "p", meaning: "P-value by shuffling the kinds", width: 76.0, number: true },
 ];
 
 struct Candidates<'a> {

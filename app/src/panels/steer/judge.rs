@@ -24,7 +24,8 @@ pub fn name(judge: &Judge) -> String {
 pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     if state.is_world() {
         let text = RichText::new("judge: the world").small().color(ui.tokens().text_weak);
-        ui.label(text).on_hover_text("In the tiny world it is known which words are rude, so no judge is needed");
+        ui.add(egui::Label::new(text).extend())
+            .on_hover_text("In the tiny world it is known which words are rude, so no judge is needed");
         return;
     }
     let now = state.judge_at_work();

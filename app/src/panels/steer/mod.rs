@@ -70,7 +70,7 @@ impl Default for SteerPanel {
         let mut state = State { sampling, ..State::default() };
         state.find_spec.filters.min_firings = 10;
         state.sweep_spec.random_controls = 3;
-        "0.5 1 2 4".clone_into(&mut state.typed.strengths);
+        "0.25 0.5 1 2".clone_into(&mut state.typed.strengths);
         state.table.sort = features::USUAL;
         Self { state }
     }

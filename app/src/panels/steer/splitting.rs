@@ -48,7 +48,8 @@ pub fn ui(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
             }
         } else {
             let edit = egui::TextEdit::singleline(&mut state.typed.concept);
-            let field = ui.add(edit.hint_text("words, separated by spaces").desired_width(width));
+            let field =
+                ui.add(edit.hint_text("nothing for rude words; or words, separated by spaces").desired_width(width));
             field.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Words of the concept"));
         }
         let hover = "Compare the autoencoders of this model's ladder, with the texts of Find and the prompts of Steer";

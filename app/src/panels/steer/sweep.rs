@@ -66,7 +66,7 @@ pub fn chart(report: &SweepReport) -> (Chart, Vec<Vec<usize>>) {
     };
     let chart = Chart {
         title: "Toxicity against fluency".to_owned(),
-        x: Axis::linear("perplexity under the unsteered model"),
+        x: Axis::scaled("perplexity under the unsteered model", spans_decades(report)),
         y: Axis::linear("toxic rate"),
         series,
         levels,
@@ -75,6 +75,14 @@ pub fn chart(report: &SweepReport) -> (Chart, Vec<Vec<usize>>) {
         include_y: vec![0.0],
     };
     (chart, numbers)
+}
+
+/// Whether perplexities differ so much that even steps would put all but the worst on one line.
+fn spans_decades(report: &SweepReport) -> bool {
+    const RATIO: f64 = 20.0;
+    let all = report.points.iter().filter_map(|point| point.perplexity);
+    let (low, high) = all.fold((f64::INFINITY, 0.0f64), |(low, high), value| (low.min(value), high.max(value)));
+    low > 0.0 && high > RATIO * low
 }
 
 const COLUMNS: [Column; 10] = [

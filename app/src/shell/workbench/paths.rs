@@ -1,5 +1,7 @@
 //! Cards with a path field: what is opened, and the answer to a question that the desktop could not ask.
 
+use std::path::PathBuf;
+
 use egui::text::{CCursor, CCursorRange};
 use egui::{Key, Response, RichText, TextEdit, Ui};
 
@@ -16,6 +18,16 @@ pub(super) struct Question {
     ask: Ask,
     reason: String,
     path: String,
+}
+
+impl Question {
+    /// The path as typed so far, whether it is there, and whether it can be the answer.
+    fn answer(&self) -> (PathBuf, bool, bool) {
+        let path = expand_home(self.path.trim());
+        let there = if self.purpose.folder { path.is_dir() } else { path.is_file() };
+        let ready = !self.path.trim().is_empty() && (there || matches!(self.ask, Ask::Save(_)));
+        (path, there, ready)
+    }
 }
 
 impl Workbench {
@@ -90,9 +102,6 @@ impl Workbench {
         let close = header(ui, question.purpose.title, false, |_| {});
         status::note(ui, &question.reason);
         let saving = matches!(question.ask, Ask::Save(_));
-        let path = expand_home(question.path.trim());
-        let there = if question.purpose.folder { path.is_dir() } else { path.is_file() };
-        let ready = !question.path.trim().is_empty() && (saving || there);
         let mut go = false;
         ui.horizontal(|ui| {
             let label = ui.label("Path");
@@ -103,6 +112,8 @@ impl Workbench {
                 begin(&field, &question.path);
             }
             go = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+            // After the field: its last letters and Enter can come in one frame.
+            let (_, there, ready) = question.answer();
             let word = match (saving, there) {
                 (true, true) => "Replace",
                 (true, false) => "Save",
@@ -110,6 +121,7 @@ impl Workbench {
             };
             go |= keep::button(ui, ready, word).clicked();
         });
+        let (path, there, ready) = question.answer();
         let what = if question.purpose.folder { "folder" } else { "file" };
         let hint = match (saving, there) {
             _ if question.path.trim().is_empty() => String::new(),
@@ -138,7 +150,7 @@ fn begin(field: &Response, text: &str) {
     state.store(&field.ctx, field.id);
 }
 
-fn expand_home(path: &str) -> std::path::PathBuf {
+fn expand_home(path: &str) -> PathBuf {
     if let Some(rest) = path.strip_prefix("~/")
         && let Some(dirs) = directories::BaseDirs::new()
     {

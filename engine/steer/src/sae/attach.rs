@@ -103,6 +103,12 @@ impl Sae {
                 config.context_size.unwrap_or_default()
             ));
         }
+        if config.first_position() > 0 {
+            notes.push(format!("It was not trained on the first {} tokens of a text.", config.first_position()));
+        }
+        if let Some(longest) = config.longest {
+            notes.push(format!("Where the stream is longer than {longest:.0}, none of its features fires."));
+        }
         if point.site == Site::ResidPre && point.block > 0 {
             notes.push(format!("{point} holds the same numbers as blocks.{}.hook_resid_post.", point.block - 1));
         }
