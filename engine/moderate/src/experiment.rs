@@ -171,15 +171,8 @@ impl Job for ExperimentJob {
     }
 
     fn run(self, ctl: &Ctl) -> Result<(PathBuf, Found), Error> {
-        let title = self.experiment.title().to_owned();
-        let run = RunFolder::create(&self.runs, METHOD, if title.is_empty() { "run" } else { &title })?;
-        let unfinished = run.path().to_owned();
-        let outcome = self.fill(run, ctl);
-        if matches!(outcome, Err(Error::Cancelled)) {
-            // Who stops a run does not want half of it. If the folder stays, the list of runs shows it as incomplete.
-            let _gone_or_listed = std::fs::remove_dir_all(&unfinished);
-        }
-        outcome
+        let (runs, title) = (self.runs.clone(), self.experiment.title().to_owned());
+        RunFolder::fill(&runs, METHOD, &title, |run| self.fill(run, ctl))
     }
 }
 

@@ -107,16 +107,8 @@ impl Job for ExperimentJob {
     }
 
     fn run(self, ctl: &Ctl) -> Result<(PathBuf, Found), Error> {
-        let title = self.experiment.title().to_owned();
-        let name = if title.is_empty() { "run" } else { &title };
-        let run = RunFolder::create(&self.runs, SPECTRUM.method, name)?;
-        let unfinished = run.path().to_owned();
-        let outcome = self.fill(run, ctl);
-        if matches!(outcome, Err(Error::Cancelled)) {
-            // Who stops a run does not want half of it. If the folder stays, the list of runs shows it as incomplete.
-            let _gone_or_listed = std::fs::remove_dir_all(&unfinished);
-        }
-        outcome
+        let (runs, title) = (self.runs.clone(), self.experiment.title().to_owned());
+        RunFolder::fill(&runs, SPECTRUM.method, &title, |run| self.fill(run, ctl))
     }
 }
 

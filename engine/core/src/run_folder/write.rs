@@ -10,9 +10,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{INCOMPLETE, INFO, METRICS, PICTURES, REPORT, RunError, RunFolder, RunInfo, SPEC, TABLES, WEIGHTS, clock};
-use crate::atomic;
 use crate::environment::Environment;
 use crate::preset::{self, Preset};
+use crate::{Error, atomic};
 
 /// A run folder that is being written. Dropped without [`finish`](Self::finish), it stays behind as
 /// `….incomplete` with what was written so far.
@@ -45,6 +45,24 @@ impl RunFolder {
         // Written now, so that an interrupted run can be told from others.
         writer.write_json(INFO, &writer.info)?;
         Ok(writer)
+    }
+
+    /// As [`create`](Self::create) for what a preset titled `title` asks, and `fill` it. When `fill` is stopped the folder
+    /// goes away.
+    pub fn fill<T>(
+        base: &Path,
+        method: &str,
+        title: &str,
+        fill: impl FnOnce(RunWriter) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let run = Self::create(base, method, if title.is_empty() { "run" } else { title })?;
+        let unfinished = run.path().to_owned();
+        let outcome = fill(run);
+        if matches!(outcome, Err(Error::Cancelled)) {
+            // Who stops a run does not want half of it. If the folder stays, the list of runs shows it as incomplete.
+            let _gone_or_listed = fs::remove_dir_all(&unfinished);
+        }
+        outcome
     }
 }
 
