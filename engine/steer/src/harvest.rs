@@ -224,6 +224,7 @@ pub struct Batches<'a> {
 
 impl Batches<'_> {
     /// Leaves out rows that are longer.
+    #[must_use]
     pub fn up_to(mut self, longest: Option<f32>) -> Self {
         self.longest = longest;
         self

@@ -49,7 +49,8 @@ impl Panels {
     /// Of a row-major matrix in single precision. Numbers that bfloat16 holds without loss are kept so, which halves what a
     /// vector has to read: checkpoints are mostly published in bfloat16. Products are the same, bit for bit.
     pub fn exact(numbers: &[f32], height: usize, width: usize) -> Self {
-        let short = numbers.par_chunks(1 << 16).all(|numbers| numbers.iter().all(|x| x.to_bits() & 0xffff == 0));
+        let short =
+            numbers.par_chunks(1 << 16).all(|numbers| numbers.iter().all(|x| x.to_bits().trailing_zeros() >= 16));
         if short { Self::half(numbers, height, width) } else { Self::single(numbers, height, width) }
     }
 
