@@ -220,6 +220,27 @@ fn three_moderators_go_through_a_blind_panel_to_the_reveal() {
 }
 
 #[test]
+fn who_votes_goes_on_to_the_next_vote() {
+    let home = tempfile::tempdir().unwrap();
+    let mut harness = sandbox(home.path(), ThemeChoice::Dark, [1400.0, 900.0]);
+    harness.get_by_label_contains("votes for you").click();
+    settle(&mut harness);
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        let case = selected(&harness);
+        let state = state(home.path());
+        let panel = &state.panels[state.cases[&case].panels.last().unwrap()];
+        assert!(panel.members.iter().any(|member| member == "amina"), "{case} is not amina's to vote on");
+        assert!(!seen.contains(&case));
+        seen.push(case);
+        press(&mut harness, Key::A);
+        typed(&mut harness, "harmless");
+        harness.key_press_modifiers(Modifiers::SHIFT, Key::Enter);
+        settle(&mut harness);
+    }
+}
+
+#[test]
 fn settings_forecast_and_disagreement_show_the_engines_figures() {
     let home = tempfile::tempdir().unwrap();
     let mut harness = sandbox(home.path(), ThemeChoice::Dark, [1400.0, 900.0]);

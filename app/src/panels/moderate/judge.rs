@@ -165,14 +165,16 @@ impl State {
             })
         };
         let after = || self.at + 1..self.shown.len();
-        // Among panels those come first that wait for one's own vote.
+        // Among panels, and after a vote, those come first that wait for one's own vote.
         let seats = self.board.as_ref().map(|board| board.seats.as_slice()).unwrap_or_default();
         let wanted = |at: &usize| {
             let id = self.id_at(*at);
             open(at) && seats.iter().any(|seat| !seat.voted && Some(&seat.case) == id.as_ref())
         };
         let seat = if seats.is_empty() { None } else { after().find(wanted).or_else(|| (0..self.at).find(wanted)) };
-        let panels = self.settings.bucket == super::state::Bucket::Panels;
+        // Who has just voted goes on voting, whatever list is shown.
+        let voting = seats.iter().any(|seat| Some(&seat.case) == self.selected.as_ref());
+        let panels = voting || self.settings.bucket == super::state::Bucket::Panels;
         let any = || after().find(open).or_else(|| (0..self.at).rev().find(open));
         seat.filter(|_| panels).or_else(any)
     }
